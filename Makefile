@@ -1,0 +1,39 @@
+# Two commands do all the set-up on a fresh clone: `make serve` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check format bench soak pins clean
+
+serve:  ## prepare everything, then show the models on this machine
+	@$(PYTHON) scripts/prepare.py runtime
+	@$(BIN)/paddock list
+
+test:  ## prepare everything, then run every test
+	@$(PYTHON) scripts/prepare.py dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+check:  ## format, lint, types, imports, docs
+	@$(PYTHON) scripts/prepare.py dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_docs.py
+
+format:  ## rewrite the sources the way `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench:  ## the numbers that README quotes; minutes, not part of CI
+	@$(PYTHON) scripts/prepare.py dev
+	$(BIN)/python -m benchmarks
+
+soak:  ## the long form of the fault and property tests; not part of CI
+	@$(PYTHON) scripts/prepare.py dev
+	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys
+
+pins:  ## write requirements/*.txt anew (needs uv)
+	scripts/pin.sh
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

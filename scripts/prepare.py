@@ -1,0 +1,95 @@
+"""Make `.venv` from a pinned, hashed requirements file: `python3 scripts/prepare.py runtime|dev`.
+
+Needs only the standard library, so that it runs on a machine where nothing was prepared. Does nothing when the
+environment is already what the requirements file says. Debian packages are installed only when root and missing;
+otherwise the script says what is missing and what that costs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+OLDEST = (3, 11)
+
+
+def main(kind: str) -> None:
+    if sys.version_info < OLDEST:
+        sys.exit(
+            f"Paddock needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.\n"
+            f"Name another one: make PYTHON=python3.12 …"
+        )
+    requirements = ROOT / "requirements" / f"{kind}.txt"
+    # A development environment holds everything the runtime one does, so it serves for both.
+    wanted = _fingerprint(requirements)
+    if any(
+        _stamp(name).is_file()
+        and _stamp(name).read_text() == _fingerprint(ROOT / "requirements" / f"{name}.txt")
+        for name in {kind, "dev"}
+    ):
+        return
+    if not PYTHON.exists():
+        _make_environment()
+    print(f"Installing {requirements.relative_to(ROOT)} into .venv (once; about a minute)…", flush=True)
+    _pip("install", "--require-hashes", "--no-deps", "-r", str(requirements))
+    _pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
+    _stamp(kind).write_text(wanted)
+
+
+def _make_environment() -> None:
+    if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True).returncode:
+        version = f"python3.{sys.version_info.minor}"
+        debian_package([f"{version}-venv"], "Paddock's own virtual environment cannot be made", required=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+
+
+def debian_package(names: list[str], cost: str, *, required: bool) -> bool:
+    """Install Debian packages when root; otherwise say what is missing and what it costs. True when installed."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]
+        print(f"Installing Debian packages: {' '.join(names)}", flush=True)
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0:
+            return True
+        subprocess.run(["apt-get", "update", "-qq"], env=environment, stdout=subprocess.DEVNULL)
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0:
+            return True
+    message = (
+        f"Missing: {' '.join(names)} (Debian: sudo apt-get install {' '.join(names)}). Without it: {cost}."
+    )
+    if required:
+        sys.exit(message)
+    print(message, flush=True)
+    return False
+
+
+def _pip(*arguments: str) -> None:
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    # PYTHONWARNINGS and the like are the caller's business, not the installer's.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    if subprocess.run(command, env=environment).returncode:
+        sys.exit(
+            "The environment could not be made; the lines above say why. Running the command again resumes."
+        )
+
+
+def _stamp(kind: str) -> Path:
+    return VENV / f".prepared-{kind}"
+
+
+def _fingerprint(requirements: Path) -> str:
+    digest = hashlib.sha256(requirements.read_bytes())
+    digest.update((ROOT / "pyproject.toml").read_bytes())
+    digest.update(sys.version.encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "runtime")

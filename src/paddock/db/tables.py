@@ -1,0 +1,137 @@
+"""The tables. Rows are plain records; the rooms that own them turn them into vocabulary.
+
+Times are UTC. A change here needs a migration in `migrations/` (CONTRIBUTING, "Add a migration").
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """SQLite forgets time zones; every time goes in and comes out as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: UtcTime}  # noqa: RUF012 (SQLAlchemy's form)
+
+
+class ModelRow(Table):
+    """One model in the library. `fingerprint` tells whether the files changed since `facts` were read from them."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(String(512), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    origin: Mapped[str] = mapped_column(String(32))
+    reference: Mapped[str] = mapped_column(Text)  # what to pull to get it again
+    revision: Mapped[str | None] = mapped_column(String(256))
+    format: Mapped[str] = mapped_column(String(32))
+    path: Mapped[str] = mapped_column(Text)  # the folder, or the file of a single-file model
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    files: Mapped[list[Any]] = mapped_column(JSON)  # [{path, size, sha256, git_oid, key}]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fingerprint: Mapped[str] = mapped_column(String(128), default="")
+    license: Mapped[str | None] = mapped_column(String(256))
+    pinned: Mapped[bool] = mapped_column(Boolean, default=False)
+    keep_alive: Mapped[str | None] = mapped_column(String(32))
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    added_at: Mapped[datetime]
+    modified_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+
+
+class PullRow(Table):
+    """One pull, finished or not. While its owner lives, its remaining bytes are reserved on `volume`."""
+
+    __tablename__ = "pulls"
+    __table_args__ = (Index("pulls_by_status", "status"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(512), index=True)
+    reference: Mapped[str] = mapped_column(Text)
+    revision: Mapped[str | None] = mapped_column(String(256))
+    status: Mapped[str] = mapped_column(String(32))
+    files: Mapped[list[Any]] = mapped_column(JSON)  # the files that the plan chose
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    total_bytes: Mapped[int] = mapped_column(BigInteger)
+    downloaded_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    speed: Mapped[float] = mapped_column(Float, default=0.0)
+    volume: Mapped[str] = mapped_column(String(128))  # host and disk that the bytes fill
+    owner: Mapped[str | None] = mapped_column(
+        String(128)
+    )  # host:pid:start time of the process that moves the bytes
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class HubCacheRow(Table):
+    """What a hub told last, so that `plan` and `show` still answer without it, marked stale."""
+
+    __tablename__ = "hub_cache"
+
+    key: Mapped[str] = mapped_column(String(512), primary_key=True)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fetched_at: Mapped[datetime]
+
+
+class AliasRow(Table):
+    __tablename__ = "aliases"
+
+    alias: Mapped[str] = mapped_column(String(256), primary_key=True)
+    target: Mapped[str] = mapped_column(String(512))
+    created_at: Mapped[datetime]
+
+
+class RegistryRow(Table):
+    """A model worth knowing by a short name: where to get it, what it must hash to, how to run it."""
+
+    __tablename__ = "registry"
+
+    name: Mapped[str] = mapped_column(String(256), primary_key=True)
+    reference: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    description: Mapped[str | None] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime]
+
+
+class TemplateRow(Table):
+    """A prompt template with variables, validated before it was saved."""
+
+    __tablename__ = "templates"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    defaults: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    updated_at: Mapped[datetime]

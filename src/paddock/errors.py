@@ -1,0 +1,149 @@
+"""Every failure that a user can cause or meet, as one tree.
+
+    PaddockError
+    ├── UsageError             the request itself is wrong            exit 2
+    │   ├── InvalidReference       a model reference that cannot be read
+    │   ├── InvalidConfig          a setting that breaks a rule
+    │   ├── InvalidTemplate        a prompt template that cannot be rendered
+    │   └── InvalidFile            a file given to us that we cannot read
+    ├── WillNotFit             it would not work on this machine      exit 3
+    │   ├── Incompatible           this model cannot run here
+    │   ├── NotEnoughMemory        its peak is above what is free
+    │   └── NotEnoughDisk          its files, and the files of other pulls, overflow the disk
+    ├── NotFound               there is no such thing                 exit 4
+    │   └── ModelNotFound          neither here nor on the hub
+    ├── NetworkError           the other side did not do its part     exit 5
+    │   ├── HubUnreachable         no answer, or offline by choice
+    │   ├── RateLimited            429, and when to try again
+    │   └── TransferFailed         bytes that kept breaking off or being wrong
+    ├── InUse                  someone holds it                       exit 6
+    ├── AccessDenied           a gate or a token is in the way        exit 1
+    ├── Corrupt                bytes that are not what they must be   exit 1
+    │   └── InvalidHeader          a weight file's header that lies
+    ├── StorageError           a folder or database that will not take or give bytes   exit 1
+    └── Interrupted            stopped by the person who started it   exit 130
+
+Each carries a stable `code` for programs, a message that names the thing, and a `hint` that names the next step.
+"""
+
+from typing import ClassVar
+
+
+class PaddockError(Exception):
+    """The root: catch this to catch everything that Paddock raises on purpose."""
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        """`message` says what happened and to what; `hint` says what to do about it. Neither may be empty."""
+        assert message, "an error needs a message"
+        assert hint, "an error needs a hint"
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(PaddockError):
+    code = "usage"
+    exit_code = 2
+    http_status = 400
+
+
+class InvalidReference(UsageError):
+    code = "invalid_reference"
+
+
+class InvalidConfig(UsageError):
+    code = "invalid_config"
+
+
+class InvalidTemplate(UsageError):
+    code = "invalid_template"
+
+
+class InvalidFile(UsageError):
+    code = "invalid_file"
+
+
+class WillNotFit(PaddockError):
+    code = "will_not_fit"
+    exit_code = 3
+    http_status = 507
+
+
+class Incompatible(WillNotFit):
+    code = "incompatible"
+    http_status = 422
+
+
+class NotEnoughMemory(WillNotFit):
+    code = "not_enough_memory"
+
+
+class NotEnoughDisk(WillNotFit):
+    code = "not_enough_disk"
+
+
+class NotFound(PaddockError):
+    code = "not_found"
+    exit_code = 4
+    http_status = 404
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class NetworkError(PaddockError):
+    code = "network"
+    exit_code = 5
+    http_status = 502
+
+
+class HubUnreachable(NetworkError):
+    code = "hub_unreachable"
+    http_status = 503
+
+
+class RateLimited(NetworkError):
+    code = "rate_limited"
+    http_status = 429
+
+
+class TransferFailed(NetworkError):
+    code = "transfer_failed"
+
+
+class InUse(PaddockError):
+    code = "in_use"
+    exit_code = 6
+    http_status = 409
+
+
+class AccessDenied(PaddockError):
+    code = "access_denied"
+    http_status = 403
+
+
+class Corrupt(PaddockError):
+    code = "corrupt"
+
+
+class InvalidHeader(Corrupt):
+    code = "invalid_header"
+    http_status = 422
+
+
+class StorageError(PaddockError):
+    code = "storage"
+
+
+class Interrupted(PaddockError):
+    code = "interrupted"
+    exit_code = 130
+    http_status = 499
