@@ -30,8 +30,7 @@ def main(kind: str) -> None:
     # A development environment holds everything the runtime one does, so it serves for both.
     wanted = _fingerprint(requirements)
     if any(
-        _stamp(name).is_file()
-        and _stamp(name).read_text() == _fingerprint(ROOT / "requirements" / f"{name}.txt")
+        _stamp(name).is_file() and _stamp(name).read_text() == _fingerprint(ROOT / "requirements" / f"{name}.txt")
         for name in {kind, "dev"}
     ):
         return
@@ -61,9 +60,7 @@ def debian_package(names: list[str], cost: str, *, required: bool) -> bool:
         subprocess.run(["apt-get", "update", "-qq"], env=environment, stdout=subprocess.DEVNULL)
         if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0:
             return True
-    message = (
-        f"Missing: {' '.join(names)} (Debian: sudo apt-get install {' '.join(names)}). Without it: {cost}."
-    )
+    message = f"Missing: {' '.join(names)} (Debian: sudo apt-get install {' '.join(names)}). Without it: {cost}."
     if required:
         sys.exit(message)
     print(message, flush=True)
@@ -75,9 +72,7 @@ def _pip(*arguments: str) -> None:
     # PYTHONWARNINGS and the like are the caller's business, not the installer's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if subprocess.run(command, env=environment).returncode:
-        sys.exit(
-            "The environment could not be made; the lines above say why. Running the command again resumes."
-        )
+        sys.exit("The environment could not be made; the lines above say why. Running the command again resumes.")
 
 
 def _stamp(kind: str) -> Path:

@@ -84,9 +84,7 @@ class PullRow(Table):
     downloaded_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     speed: Mapped[float] = mapped_column(Float, default=0.0)
     volume: Mapped[str] = mapped_column(String(128))  # host and disk that the bytes fill
-    owner: Mapped[str | None] = mapped_column(
-        String(128)
-    )  # host:pid:start time of the process that moves the bytes
+    owner: Mapped[str | None] = mapped_column(String(128))  # host:pid:start time of the process that moves the bytes
     error_code: Mapped[str | None] = mapped_column(String(64))
     error: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)

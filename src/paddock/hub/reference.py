@@ -101,23 +101,17 @@ def _with_scheme(text: str, scheme: str, rest: str) -> ModelReference:
             found = _OLLAMA.fullmatch(rest)
             if not found or _climbs(rest):
                 raise InvalidReference(f"`{text}` is not an Ollama model.", hint="Write `ollama://name:tag`.")
-            namespace = (
-                f"{found['namespace']}/" if found["namespace"] and found["namespace"] != "library" else ""
-            )
+            namespace = f"{found['namespace']}/" if found["namespace"] and found["namespace"] != "library" else ""
             host = f"{found['host']}/" if found["host"] and "." in found["host"] else ""
             if found["host"] and not host:  # `ollama://user/model`: the first word is a namespace, not a host
                 namespace = f"{found['host']}/{namespace}" if found["host"] != "library" else namespace
-            return ModelReference(
-                SourceKind.OLLAMA, f"{host}{namespace}{found['model']}:{found['tag'] or 'latest'}"
-            )
+            return ModelReference(SourceKind.OLLAMA, f"{host}{namespace}{found['model']}:{found['tag'] or 'latest'}")
         case "https" | "http":
             return _url(text)
         case "file":
             path = unquote(rest)
             if not path.startswith("/") or "/../" in f"{path}/" or "\0" in path:
-                raise InvalidReference(
-                    f"`{text}` is not an absolute path.", hint="Write `file:///folder/model`."
-                )
+                raise InvalidReference(f"`{text}` is not an absolute path.", hint="Write `file:///folder/model`.")
             return ModelReference(SourceKind.LOCAL, path.rstrip("/") or "/")
         case "builtin":
             if not _BARE.fullmatch(rest):

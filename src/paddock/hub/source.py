@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from paddock.catalog.reading import RangeReader
 from paddock.hub.reference import ModelReference
 from paddock.vocabulary import SourceKind
 
@@ -22,7 +23,9 @@ class RemoteFile:
     size: int | None  # None only when a source will not tell (some URLs)
     sha256: str | None = None  # lower-case hex of the whole content
     git_oid: str | None = None  # git blob id, for small files that have no SHA-256
-    key: str = ""  # names the content within its store: the ETag for the hub, the digest for Ollama; never empty in a listing
+    key: str = (
+        ""  # names the content within its store: the ETag for the hub, the digest for Ollama; never empty in a listing
+    )
     location: str = ""  # absolute URL, or a path for local sources
 
 
@@ -42,9 +45,7 @@ class Listing:
     pipeline_tag: str | None = None
     library_name: str | None = None
     modified_at: datetime | None = None
-    metadata: Mapping[str, Any] = field(
-        default_factory=dict[str, Any]
-    )  # `config`, `gguf` and the like, as told
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])  # `config`, `gguf` and the like, as told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +62,6 @@ class Hit:
     pipeline_tag: str | None = None
     library_name: str | None = None
     modified_at: datetime | None = None
-
-
-class RangeReader(Protocol):
-    """Random access to one file's bytes, here or far away; header parsers read through it."""
-
-    size: int
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from `offset`, fewer only at the end of the file."""
-        ...
 
 
 class Source(Protocol):
