@@ -1,4 +1,4 @@
-"""Checks what a compiler would not: links between documents, the map in ARCHITECTURE.md, texts that must not be here."""
+"""Checks what a compiler would not: links between documents, the map in ARCHITECTURE.md, forbidden texts."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def main(kind: str) -> None:
 
 
 def _make_environment() -> None:
-    if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True).returncode:
+    if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
         version = f"python3.{sys.version_info.minor}"
         debian_package([f"{version}-venv"], "Paddock's own virtual environment cannot be made", required=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
@@ -55,10 +55,10 @@ def debian_package(names: list[str], cost: str, *, required: bool) -> bool:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]
         print(f"Installing Debian packages: {' '.join(names)}", flush=True)
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0:
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0:
             return True
-        subprocess.run(["apt-get", "update", "-qq"], env=environment, stdout=subprocess.DEVNULL)
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0:
+        subprocess.run(["apt-get", "update", "-qq"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0:
             return True
     message = f"Missing: {' '.join(names)} (Debian: sudo apt-get install {' '.join(names)}). Without it: {cost}."
     if required:
@@ -71,7 +71,7 @@ def _pip(*arguments: str) -> None:
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     # PYTHONWARNINGS and the like are the caller's business, not the installer's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    if subprocess.run(command, env=environment).returncode:
+    if subprocess.run(command, env=environment, check=False).returncode:
         sys.exit("The environment could not be made; the lines above say why. Running the command again resumes.")
 
 
