@@ -88,9 +88,7 @@ def test_when_main_is_broken_the_last_complete_snapshot_stands_in(hub: Path):
 
 def test_incomplete_snapshots_are_not_offered(hub: Path):
     """Half a model fails on loading, long after the mistake."""
-    huggingface_repository(
-        hub, "org/shards", {"config.json": b"{}", "model-00001-of-00002.safetensors": b"first half"}
-    )
+    huggingface_repository(hub, "org/shards", {"config.json": b"{}", "model-00001-of-00002.safetensors": b"first half"})
     huggingface_repository(hub, "org/tokenizer", {"config.json": b"{}", "tokenizer.json": b"{}"})
     huggingface_repository(hub, "org/split", {"big-Q4_K_M-00001-of-00002.gguf": b"first"})
     assert names(hub) == []
@@ -164,7 +162,7 @@ def test_links_that_leave_the_cache_are_not_followed(hub: Path, tmp_path: Path):
     snapshot = huggingface_repository(hub, "evil/direct", {"config.json": b"{}"})
     (snapshot / "model.safetensors").symlink_to(secret)
     snapshot = huggingface_repository(hub, "evil/hop", MLX_FILES)
-    blob = snapshot.parent.parent / "blobs" / os.path.basename(os.readlink(snapshot / "model.safetensors"))
+    blob = snapshot.parent.parent / "blobs" / (snapshot / "model.safetensors").readlink().name
     blob.unlink()
     blob.symlink_to(secret)
     outside = huggingface_repository(tmp_path / "elsewhere", "evil/folder", MLX_FILES)

@@ -30,7 +30,7 @@ def fingerprint(path: Path) -> str:
     try:
         if path.is_dir():
             return fingerprint_stamps(_stamps_below(str(path), ""))
-        return fingerprint_files(path.parent, [path.name])
+        return fingerprint_stamps([_stamp(str(path), path.name)])
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -66,8 +66,16 @@ def _stamps_below(folder: str, prefix: str) -> Iterator[FileStamp]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _stamps_below(entry.path, f"{name}/")
             else:
-                status = entry.stat()
-                yield FileStamp(name, status.st_size, status.st_mtime_ns)
+                yield _stamp_behind(entry, name)
+
+
+def _stamp_behind(entry: os.DirEntry[str], name: str) -> FileStamp:
+    """The file that `entry` is or leads to; a link to nothing is a change like any other, not a failure."""
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        return FileStamp(name, -1, 0)
+    return FileStamp(name, status.st_size, status.st_mtime_ns)
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

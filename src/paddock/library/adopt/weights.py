@@ -111,7 +111,8 @@ def projector_for(group: GgufGroup, paths: Iterable[str]) -> str | None:
 
 def _is_folder_weight(path: str) -> bool:
     name = _file_name(path)
-    return PurePosixPath(name).suffix.lower() in _FOLDER_WEIGHTS and not _NOT_WEIGHTS.fullmatch(name)
+    _, dot, suffix = name.rpartition(".")
+    return dot + suffix.lower() in _FOLDER_WEIGHTS and not _NOT_WEIGHTS.fullmatch(name)
 
 
 def _series(path: str) -> tuple[str, str, int] | None:
