@@ -85,6 +85,7 @@ class PullRow(Table):
     speed: Mapped[float] = mapped_column(Float, default=0.0)
     volume: Mapped[str] = mapped_column(String(128))  # host and disk that the bytes fill
     owner: Mapped[str | None] = mapped_column(String(128))  # host:pid:start time of the process that moves the bytes
+    wish: Mapped[str | None] = mapped_column(String(16))  # pause or cancel, asked for by another process
     error_code: Mapped[str | None] = mapped_column(String(64))
     error: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
