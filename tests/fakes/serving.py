@@ -14,7 +14,6 @@ import gzip
 import json
 import re
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -147,10 +146,9 @@ def _names(pattern: str, name: str) -> bool:
 class FakeServer:
     """Starts with `with`, ends with it, and remembers everything in between."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.log: list[LogEntry] = []
-        self._tls = tls
         self._scripted: list[_Scripted] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -197,9 +195,12 @@ class FakeServer:
             self.start()
 
     def address(self, name: str = "main") -> str:
-        scheme = "https" if self._tls else "http"
         listener = self._listeners[name]
-        return f"{scheme}://{listener.host}:{listener.port}"
+        return f"http://{listener.host}:{listener.port}"
+
+    def listener_at(self, port: int | None) -> str | None:
+        """The name of the listener at `port`, for clients that use this server as their proxy."""
+        return next((name for name, listener in self._listeners.items() if listener.port == port), None)
 
     @property
     def url(self) -> str:
@@ -287,10 +288,6 @@ class FakeServer:
         """Sleep, but wake up (True) when the server stops."""
         return self._stopping.wait(seconds)
 
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        return self._tls
-
 
 def _kind(fault: Fault) -> str:
     for name, kind in (("answer", AnswerFault), ("range", RangeFault), ("body", BodyFault)):
@@ -368,11 +365,7 @@ class _Listener:
     def _serve(self, connection: socket.socket, address: Any) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.owner.tls is None:
-                _Handler(connection, address, self)
-            else:
-                with self.owner.tls.wrap_socket(connection, server_side=True) as secured:
-                    _Handler(secured, address, self)
+            _Handler(connection, address, self)
         except OSError:  # the client went away, or this server stops: nobody is left to tell
             pass
         finally:
@@ -431,7 +424,7 @@ class _Handler(BaseHTTPRequestHandler):
             parse_qs(parts.query, keep_blank_values=True),
             {name.lower(): value for name, value in self.headers.items()},
             self.rfile.read(length) if length else b"",
-            self.server.name,
+            owner.listener_at(parts.port) or self.server.name,
         )
         answer, entry, faults = owner.respond(request)
         try:
@@ -500,7 +493,7 @@ class _Handler(BaseHTTPRequestHandler):
         return start, stop
 
     def _send_body(self, content: Content, start: int, stop: int, entry: LogEntry, fault: Fault | None) -> None:
-        if isinstance(content, OnDisk) and fault is None and self.server.owner.tls is None:
+        if isinstance(content, OnDisk) and fault is None:
             with content.path.open("rb") as file:
                 while start < stop:
                     sent = self.connection.sendfile(file, start, min(1 << 22, stop - start))
