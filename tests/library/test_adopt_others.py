@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paddock.library.adopt import AdoptedFrom, FileRole, Places, find_models, standard_places
+from paddock.config.paths import find_paths
+from paddock.library.adopt import AdoptedFrom, FileRole, Places, find_models, places_in
 from paddock.library.fingerprint import fingerprint, fingerprint_files
 from paddock.vocabulary import SourceKind
 from tests.library.caches import MLX_FILES, huggingface_repository, lmstudio_model, ollama_model
@@ -98,25 +99,19 @@ def test_a_folder_that_two_tools_share_is_read_once(tmp_path: Path):
     assert [model.name for model in found] == ["org/name"]
 
 
-def test_the_tools_own_environment_variables_say_where_to_look(tmp_path: Path):
-    """People move these folders to big disks."""
-    home = tmp_path / "home"
-    home.mkdir()
-    plain = standard_places({}, home, platform="linux")
-    assert plain.huggingface == (home / ".cache" / "huggingface" / "hub",)
-    assert plain.ollama == (home / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
-    assert plain.llamacpp == (home / ".cache" / "llama.cpp",)
-    assert standard_places({}, home, platform="darwin").llamacpp == (home / "Library" / "Caches" / "llama.cpp",)
-    (home / ".lmstudio-home-pointer").write_text("/disk/lmstudio\n")
-    moved = standard_places(
-        {"HF_HOME": "/disk/hf", "OLLAMA_MODELS": "/disk/ollama", "LLAMA_CACHE": "/disk/llama", "XDG_CACHE_HOME": " "},
-        home,
-    )
-    assert moved.huggingface == (Path("/disk/hf/hub"),)
-    assert moved.ollama == (Path("/disk/ollama"),)
-    assert moved.llamacpp == (Path("/disk/llama"),)
-    assert moved.lmstudio[0] == Path("/disk/lmstudio/models")
-    assert standard_places({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, home).huggingface == (Path("/a"),)
+def test_the_places_are_those_of_the_tools_and_where_lm_studio_was_moved_to(tmp_path: Path):
+    """People move these folders to big disks; LM Studio tells by a file, the others by their variables."""
+    environment = {"HF_HOME": "/disk/hf", "OLLAMA_MODELS": "/disk/ollama", "LLAMA_CACHE": "/disk/llama"}
+    paths = find_paths(environment, workspace=tmp_path, home=tmp_path, platform="linux")
+    unmoved = places_in(paths)
+    assert unmoved.huggingface == (Path("/disk/hf/hub"),)
+    assert unmoved.ollama == (Path("/disk/ollama"),)
+    assert unmoved.llamacpp == (Path("/disk/llama"),)
+    assert unmoved.lmstudio == (tmp_path / ".lmstudio/models", tmp_path / ".cache/lm-studio/models")
+    (tmp_path / ".lmstudio-home-pointer").write_text("/disk/lmstudio\n")
+    assert places_in(paths).lmstudio[0] == Path("/disk/lmstudio/models")
+    (tmp_path / ".lmstudio-home-pointer").write_bytes(b"\xff\xfe")
+    assert places_in(paths) == unmoved
 
 
 def test_adopting_a_gigabyte_costs_no_disk_and_changes_nothing(tmp_path: Path):

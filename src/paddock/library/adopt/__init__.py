@@ -19,7 +19,7 @@ from paddock.library.adopt.huggingface import find_in_huggingface_cache
 from paddock.library.adopt.llamacpp import find_in_llamacpp_cache
 from paddock.library.adopt.lmstudio import find_in_lmstudio_models
 from paddock.library.adopt.ollama import find_in_ollama_store
-from paddock.library.adopt.places import Places, standard_places
+from paddock.library.adopt.places import Places, places_in
 
 __all__ = [
     "AdoptedFrom",
@@ -30,7 +30,7 @@ __all__ = [
     "Note",
     "Places",
     "find_models",
-    "standard_places",
+    "places_in",
 ]
 
 
