@@ -5,18 +5,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from paddock.catalog.facts import Facts
-from paddock.errors import Incompatible, NotEnoughDisk, NotEnoughMemory, PaddockError
+from paddock.errors import Incompatible, NotEnoughMemory, PaddockError
+from paddock.store.space import DiskOutcome, DiskVerdict
 from paddock.units import human_bytes
 from paddock.vocabulary import Compatibility, ModelFormat, SourceKind, Verdict
-
-
-class DiskOutcome(StrEnum):
-    FITS = "fits"
-    TIGHT = "tight"  # above the floor, below `disk.factor` times the size: a warning and a question
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +33,6 @@ class PlannedFile:
     git_oid: str | None = None
     key: str = ""
     location: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskPlan:
-    """The disk that the files would fill."""
-
-    path: str
-    free_bytes: int
-    reserved_bytes: int  # that other running pulls still need
-    required_bytes: int  # the floor: what is to fetch, and 10 %
-    recommended_bytes: int  # `disk.factor` times what is to fetch
-    outcome: DiskOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +63,8 @@ class Plan:
     size_known: bool  # False when the source would not tell the size of every file
     facts: Facts
     compatibility: Compatibility
-    disk: DiskPlan
+    disk_path: str  # the folder whose disk the files fill
+    disk: DiskVerdict
     device: str
     memory_budget_bytes: int
     memory: tuple[MemoryAt, ...]  # at 4k, at the working context, at the model's maximum; empty when nobody can tell
@@ -99,11 +82,11 @@ class Plan:
         """Why this must not be pulled, strongest reason first; None when it may."""
         options = options or PullOptions()
         if self.disk.outcome is DiskOutcome.REFUSED:
-            return self._disk_refusal()
+            return self.disk.refusal(self.name)
         if self.compatibility.verdict is Verdict.INCOMPATIBLE and not options.skip_check:
             return Incompatible(
                 f"`{self.name}` will not run: {'; '.join(self.compatibility.reasons)}.",
-                hint="Look for another build of it with `paddock search`, or fetch it all the same with `--skip-check`.",
+                hint="Look for another build with `paddock search`, or fetch it all the same with `--skip-check`.",
             )
         if not self.fits_memory and not (options.force or options.skip_check):
             peak = next(step.peak_bytes for step in self.memory if step.context == self.working_context)
@@ -113,13 +96,3 @@ class Plan:
                 hint="Choose a smaller quantization, raise `pool.memory`, or fetch it all the same with `--force`.",
             )
         return None
-
-    def _disk_refusal(self) -> NotEnoughDisk:
-        reserved = (
-            f", of which other pulls need {human_bytes(self.disk.reserved_bytes)}" if self.disk.reserved_bytes else ""
-        )
-        return NotEnoughDisk(
-            f"`{self.name}` needs {human_bytes(self.disk.required_bytes)} on the disk of {self.disk.path} "
-            f"(its files and 10 %); {human_bytes(self.disk.free_bytes)} is free{reserved}.",
-            hint="Free some with `paddock prune` or `paddock rm`, or move the store with PADDOCK_HOME or HF_HOME.",
-        )

@@ -1,0 +1,46 @@
+"""How we time things, and how a result is written down."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One promise and what was measured. `value` must not exceed `limit`, or must reach it when `at_least`."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float
+    at_least: bool = False
+
+    @property
+    def kept(self) -> bool:
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def __str__(self) -> str:
+        sign = "≥" if self.at_least else "≤"
+        return f"{'kept  ' if self.kept else 'MISSED'}  {self.what}: {self.value:.3g} {self.unit} (promised {sign} {self.limit:g})"
+
+
+def median_seconds(call: Callable[[], object], *, runs: int = 7, warmups: int = 1) -> float:
+    """The median wall time of one call."""
+    for _ in range(warmups):
+        call()
+    times: list[float] = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a whole process and wait for it; its output is thrown away, a failure is raised."""
+    subprocess.run(
+        command, check=True, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
