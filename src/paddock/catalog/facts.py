@@ -54,7 +54,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, payload: object) -> "Facts":
-        """What `to_json` wrote. Unknown keys are ignored and missing ones take their default; garbage raises Corrupt."""
+        """What `to_json` wrote. Unknown keys are ignored, missing ones take their default; garbage raises Corrupt."""
         if not isinstance(payload, Mapping):
             raise Corrupt("The stored facts about a model are not an object.", hint=_HINT)
         row = as_mapping(payload)  # pyright: ignore[reportUnknownArgumentType] (as_mapping checks the keys)

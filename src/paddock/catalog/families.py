@@ -1,7 +1,7 @@
 """Which family a model belongs to, from its name and its architecture.
 
-Families are a naming matter: codellama and vicuna have llama's architecture. So a name decides, most specific family first,
-unless the files show an architecture that this family never had; then the architecture does.
+Families are a naming matter: codellama and vicuna have llama's architecture. So a name decides, most specific family
+first, unless the files show an architecture that this family never had; then the architecture does.
 """
 
 import json

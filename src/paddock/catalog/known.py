@@ -1,8 +1,8 @@
 """The database of known models: limits, family and capabilities by glob over names.
 
 Entries are data (`data/known.json`, and those of the user's configuration). A pattern may match a name as it stands
-(`llama3.1:8b`), its last part (`Llama-3.1-8B-Instruct`), or its normalised spelling (`llama3.1:8b-instruct`); the longest
-pattern wins. What the files of a model say always comes before what stands here.
+(`llama3.1:8b`), its last part (`Llama-3.1-8B-Instruct`), or its normalised spelling (`llama3.1:8b-instruct`); the
+longest pattern wins. What the files of a model say always comes before what stands here.
 """
 
 import json
@@ -123,7 +123,7 @@ def built_in_models() -> KnownModels:
 
 
 def known_models(custom: Sequence[Mapping[str, Any]] = ()) -> KnownModels:
-    """The built-in entries and `custom` ones, which win ties. Raises InvalidConfig that names entry, field and value."""
+    """The built-in entries and `custom` ones, which win ties. Raises InvalidConfig naming entry, field and value."""
     if not custom:
         return built_in_models()
     mine = [parse_entry(row, where=f"entry {number}") for number, row in enumerate(custom, start=1)]

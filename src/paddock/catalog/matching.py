@@ -1,7 +1,7 @@
 """Glob patterns over names: `*` any run, `?` one character, `[abc]`, `[a-z]`, `[!abc]`.
 
-Matching never backtracks further than the last `*`, so the work is bounded by pattern length times name length, whatever
-the pattern: no pattern that a user writes or a hub sends can stall the process.
+Matching never backtracks further than the last `*`, so the work is bounded by pattern length times name length,
+whatever the pattern: no pattern that a user writes or a hub sends can stall the process.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Random access to one file's bytes, here or far away. Header parsers read through it, so they never see a path or URL."""
+"""Random access to one file's bytes, here or far away. Header parsers read through it and never see a path or URL."""
 
 import os
 from pathlib import Path

@@ -22,11 +22,8 @@ def spellings(name: str) -> tuple[str, ...]:
     """`name` as it stands, its last part, and every normalised form; lower case, without repeats, best known first."""
     lower = name.strip().lower()
     short = lower.rsplit("/", 1)[-1]
-    if ":" in short:
-        found = [lower, short]
-    else:
-        found = [lower, short, *_tagged(_without_maker(short).replace("_", "-"))]
-    return tuple(dict.fromkeys(found))
+    forms = [] if ":" in short else _tagged(_without_maker(short).replace("_", "-"))
+    return tuple(dict.fromkeys([lower, short, *forms]))
 
 
 def normalised(name: str) -> str:

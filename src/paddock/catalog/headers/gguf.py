@@ -244,10 +244,8 @@ def _check_layout(name: str, tensors: Mapping[str, GgufTensor], have: int) -> No
             raise offence(name, f"puts tensor `{shown(tensor_name)}` at {tensor.offset}, inside the tensor before it")
         reached = tensor.offset + tensor.size_bytes
         if reached > have:
-            raise offence(
-                name,
-                f"puts tensor `{shown(tensor_name)}` up to {reached} and the file holds {max(have, 0)}: it is cut short",
-            )
+            room = f"and the file holds {max(have, 0)}: it is cut short"
+            raise offence(name, f"puts tensor `{shown(tensor_name)}` up to {reached}, {room}")
 
 
 def _split(metadata: Mapping[str, GgufScalar | GgufArray], name: str) -> GgufSplit | None:

@@ -1,4 +1,4 @@
-"""Models in several files: the index of safetensors shards, the names of GGUF splits, and what all parts hold together."""
+"""Models in several files: the index of safetensors shards, the names of GGUF splits, what all parts hold together."""
 
 import re
 from collections import Counter

@@ -19,7 +19,7 @@ class Window:
         self._bytes_max = bytes_max
         self._buffer = b""
         self._start = 0  # where in the file the buffer begins
-        self._at = 0  # the cursor, within the buffer
+        self._at: int = 0  # the cursor, within the buffer
         self._read_bytes = FIRST_READ_BYTES
 
     @property
@@ -58,11 +58,10 @@ class Window:
 
         The loop reads lengths straight from the buffer: a vocabulary has hundreds of thousands of strings.
         """
-        length_at = struct.Struct("<Q").unpack_from
         while count:
             buffer, at, end = self._buffer, self._at, len(self._buffer)
             while count and at + 8 <= end:
-                following = at + 8 + length_at(buffer, at)[0]
+                following = at + 8 + int(_LENGTH.unpack_from(buffer, at)[0])
                 if following > end:
                     break
                 at = following
