@@ -1,9 +1,9 @@
 """How a pull is getting on: bytes, speed over the last five seconds, time left.
 
-Transfers tell it where each file is (`at`, `verifying`, `finished`); whoever shows it asks for an `event`, as often as it
-likes, at least every two seconds even when nothing moves. The first event says 0 %, the last of a complete pull 100 %, and
-the percentage never falls, with one exception: a file that turned out corrupt, or that the other side would not resume,
-starts again from zero, and so does its share.
+Transfers tell it where each file is (`at`, `verifying`, `finished`); whoever shows it asks for an `event`, as often as
+it likes, at least every two seconds even when nothing moves. The first event says 0 %, the last of a complete pull
+100 %, and the percentage never falls, with one exception: a file that turned out corrupt, or that the other side would
+not resume, starts again from zero, and so does its share.
 """
 
 import threading
@@ -43,6 +43,7 @@ class PullProgress:
         self._status = PullStatus.QUEUED
         self._error: str | None = None
         self._begun = False
+        self._highest = 0.0  # the percentage shown last; it falls only when a file starts again
 
     def at(self, path: str, done_bytes: int) -> None:
         """`path` has this many bytes on disk. The first report of a file is what an earlier try left."""
@@ -50,6 +51,8 @@ class PullProgress:
             before = self._done.get(path, 0)
             if path in self._resumed:
                 self._arrived += max(0, done_bytes - before)
+            if done_bytes < before:
+                self._highest = 0.0
             self._resumed.add(path)
             self._done[path] = done_bytes
             self._current = path
@@ -111,9 +114,11 @@ class PullProgress:
     def _percentage(self, downloaded: int, total: int) -> float:
         """Below 100 until the pull is complete: bytes that are not checked yet are no success."""
         if not total or any(size is None for size in self._sizes.values()):
-            by_files = 100.0 * len(self._finished) / max(1, len(self._sizes))
-            return min(by_files, 99.9)
-        return min(100.0 * downloaded / total, 99.9)
+            share = len(self._finished) / max(1, len(self._sizes))
+        else:
+            share = downloaded / total
+        self._highest = max(self._highest, min(100.0 * share, 99.9))
+        return self._highest
 
     def _sample(self) -> None:
         """Note how much has arrived by now, and forget what is older than the window."""
