@@ -53,6 +53,7 @@ class ModelRow(Table):
     revision: Mapped[str | None] = mapped_column(String(256))
     format: Mapped[str] = mapped_column(String(32))
     path: Mapped[str] = mapped_column(Text)  # the folder, or the file of a single-file model
+    root: Mapped[str] = mapped_column(Text)  # the folder that the files' names are relative to
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[list[Any]] = mapped_column(JSON)  # [{path, size, sha256, git_oid, key}]
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
