@@ -36,7 +36,8 @@ class ModelRecord:
     reference: str
     revision: str | None
     format: ModelFormat
-    path: str
+    path: str  # what a runner opens: a folder, or the (first) weight file
+    root: str  # the folder that the files' names are relative to
     size_bytes: int
     files: tuple[KeptFile, ...]
     facts: Facts
@@ -86,7 +87,7 @@ class Records:
         self._database = database
 
     async def all(self) -> tuple[dict[str, ModelRecord], list[str]]:
-        """Every record that can be read, by name, and the names of rows that cannot (they are dropped by the caller)."""
+        """Every record that can be read, by name, and the names of rows that cannot."""
         async with self._database.session() as session:
             rows = (await session.scalars(select(ModelRow).order_by(ModelRow.name))).all()
         records: dict[str, ModelRecord] = {}
@@ -150,6 +151,7 @@ def _from_row(row: ModelRow) -> ModelRecord:
         revision=row.revision,
         format=ModelFormat(row.format),
         path=row.path,
+        root=row.root,
         size_bytes=row.size_bytes,
         files=msgspec.convert(row.files, tuple[KeptFile, ...]),
         facts=Facts.from_json(row.facts),
@@ -174,6 +176,7 @@ def _to_row(record: ModelRecord) -> ModelRow:
         revision=record.revision,
         format=record.format.value,
         path=record.path,
+        root=record.root,
         size_bytes=record.size_bytes,
         files=[msgspec.to_builtins(file) for file in record.files],
         facts=dict(record.facts.to_json()),

@@ -1,0 +1,229 @@
+"""The models on this disk: those in the records, those that other tools keep, those that came with the package.
+
+A look at the shelf costs a few system calls a model. Headers are read only of what is new or changed since the record was
+written; what vanished is dropped. The answer is good for a minute, or until something changes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from paddock.catalog.known import KnownModels
+from paddock.errors import StorageError
+from paddock.hub.reference import parse_reference
+from paddock.library.adopt import FileRole, FoundFile, FoundModel
+from paddock.library.adopt.walking import found_file
+from paddock.library.caching import TimedCache
+from paddock.library.fingerprint import FileStamp, fingerprint_files, fingerprint_stamps
+from paddock.library.inspection import disk_reader, inspect
+from paddock.library.naming import library_name
+from paddock.library.records import KeptFile, ModelRecord, Records
+from paddock.vocabulary import Origin, SourceKind
+
+_log = logging.getLogger(__name__)
+_SHELF = "shelf"
+
+# Ollama names blobs by digest; what they are to the model is told by their role.
+_ROLE_NAMES = {
+    FileRole.PROJECTOR: "mmproj.gguf",
+    FileRole.ADAPTER: "adapter.gguf",
+    FileRole.TEMPLATE: "template",
+    FileRole.SYSTEM: "system",
+    FileRole.PARAMETERS: "params.json",
+    FileRole.LICENSE: "license",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One model that a look at the disk found, before anything was read from it."""
+
+    name: str
+    reference: str
+    source: SourceKind
+    origin: Origin
+    path: Path
+    root: Path
+    revision: str | None
+    files: tuple[FoundFile, ...]
+    license: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_stamps(FileStamp(file.path, file.size, file.mtime_ns) for file in self.files)
+
+
+def seen_elsewhere(found: FoundModel) -> Seen:
+    """Another tool's model, under the name that the library gives it."""
+    return Seen(
+        name=library_name(parse_reference(found.reference), found.name, None)
+        if found.source is SourceKind.OLLAMA
+        else found.name,
+        reference=found.reference,
+        source=found.source,
+        origin=Origin.ADOPTED,
+        path=found.path,
+        root=found.root,
+        revision=found.revision,
+        files=found.files,
+    )
+
+
+class Shelf:
+    """What is here, from records and disk together."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        look: Callable[[], Iterable[Seen]],
+        known: KnownModels,
+        lifetime_s: float,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`look` walks the disk (blocking, in a worker thread); it is asked at most once in `lifetime_s`."""
+        self._records = records
+        self._look = look
+        self._known = known
+        self._now = now
+        self._cache: TimedCache[Mapping[str, ModelRecord]] = TimedCache(lifetime_s=lifetime_s, clock=clock)
+
+    async def models(self) -> Mapping[str, ModelRecord]:
+        """Every model here, by name."""
+        return (await self._cache.get(_SHELF, self._take_stock)).value
+
+    def invalidate(self) -> None:
+        self._cache.clear()
+
+    async def _take_stock(self) -> Mapping[str, ModelRecord]:
+        records, unreadable = await self._records.all()
+        if unreadable:
+            # The files are the truth; what can be seen on the disk is read again below.
+            _log.warning("library.records_unreadable names=%s", ",".join(unreadable))
+            await self._records.delete(*unreadable)
+        stock = await asyncio.to_thread(self._compare, records)
+        if stock.changed:
+            await self._records.save(*stock.changed)
+        if stock.gone:
+            _log.info("library.models_gone names=%s", ",".join(stock.gone))
+            await self._records.delete(*stock.gone)
+        return dict(sorted(stock.present.items()))
+
+    def _compare(self, records: Mapping[str, ModelRecord]) -> "_Stock":
+        """Blocking: look at the disk and at each record's files, and read what is new."""
+        by_path = {record.path: record for record in records.values()}
+        stock = _Stock()
+        for seen in self._look():
+            record = by_path.get(str(seen.path)) or records.get(seen.name)
+            name = record.name if record is not None and record.path == str(seen.path) else seen.name
+            if name in stock.present:
+                continue  # two tools know the same model: the first keeps the name
+            if record is not None and record.path == str(seen.path) and record.fingerprint == seen.fingerprint:
+                stock.present[name] = record
+                continue
+            stock.take(self.record_of(replace(seen, name=name), before=record))
+        for record in records.values():
+            if record.name not in stock.present:
+                self._check_unseen(record, stock)
+        return stock
+
+    def _check_unseen(self, record: ModelRecord, stock: "_Stock") -> None:
+        """A record that no search covers: our own store, a registered folder."""
+        try:
+            fingerprint = fingerprint_files(Path(record.root), (file.path for file in record.files))
+        except StorageError:
+            if record.origin is Origin.REGISTERED:
+                return  # its disk may come back; the record waits, the list does not show it
+            stock.gone.append(record.name)
+            return
+        if fingerprint == record.fingerprint:
+            stock.present[record.name] = record
+        elif record.origin in (Origin.ADOPTED, Origin.BUILTIN):
+            stock.gone.append(record.name)
+        else:
+            stock.take(self.record_of(_seen_again(record), before=record))
+
+    def record_of(self, seen: Seen, *, before: ModelRecord | None = None) -> ModelRecord:
+        """Read the model's headers and make its record; what people set on it (`before`) stays. Blocking."""
+        locations = {_shown_name(seen, file): file.location for file in seen.files}
+        sizes = {_shown_name(seen, file): file.size for file in seen.files}
+        inspection = inspect(seen.name, sizes, disk_reader(locations), known=self._known)
+        now = self._now()
+        newest_ns = max((file.mtime_ns for file in seen.files), default=0)
+        origin = before.origin if before is not None and before.path == str(seen.path) else seen.origin
+        return ModelRecord(
+            name=seen.name,
+            source=seen.source,
+            origin=origin,
+            reference=before.reference if before is not None and origin is Origin.PULLED else seen.reference,
+            revision=seen.revision,
+            format=inspection.facts.format,
+            path=str(seen.path),
+            root=str(seen.root),
+            size_bytes=sum({file.identity: file.size for file in seen.files}.values()),
+            files=tuple(
+                KeptFile(
+                    path=file.path, size=file.size, sha256=file.sha256, git_oid=file.git_oid, key=file.sha256 or ""
+                )
+                for file in seen.files
+            ),
+            facts=inspection.facts,
+            fingerprint=seen.fingerprint,
+            license=(before.license if before else None) or seen.license,
+            pinned=before.pinned if before else False,
+            keep_alive=before.keep_alive if before else None,
+            options=before.options if before else {},
+            added_at=before.added_at if before else now,
+            modified_at=datetime.fromtimestamp(newest_ns / 1e9, tz=now.tzinfo),
+            last_used_at=before.last_used_at if before else None,
+            verified_at=None,  # the bytes are not those that were verified
+        )
+
+
+@dataclass(slots=True)
+class _Stock:
+    """What a comparison of records and disk brought."""
+
+    present: dict[str, ModelRecord]
+    changed: list[ModelRecord]
+    gone: list[str]
+
+    def __init__(self) -> None:
+        self.present, self.changed, self.gone = {}, [], []
+
+    def take(self, record: ModelRecord) -> None:
+        self.present[record.name] = record
+        self.changed.append(record)
+
+
+def _shown_name(seen: Seen, file: FoundFile) -> str:
+    """The file's name as formats are told by: a blob named after its digest says nothing."""
+    if file.role is not FileRole.PART:
+        return _ROLE_NAMES[file.role]
+    if seen.source is SourceKind.OLLAMA and "." not in file.path.rsplit("/", 1)[-1]:
+        return "model.gguf"
+    return file.path
+
+
+def _seen_again(record: ModelRecord) -> Seen:
+    """A record's own files, looked at anew."""
+    files = tuple(
+        found_file(file.path, str(path), path.stat(), sha256=file.sha256, git_oid=file.git_oid)
+        for file in record.files
+        if (path := Path(record.root) / file.path)
+    )
+    return Seen(
+        name=record.name,
+        reference=record.reference,
+        source=record.source,
+        origin=record.origin,
+        path=Path(record.path),
+        root=Path(record.root),
+        revision=record.revision,
+        files=files,
+        license=record.license,
+    )
