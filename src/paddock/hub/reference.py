@@ -8,7 +8,7 @@ pony                             a bare name: a built-in, an alias or a unique s
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from paddock.errors import InvalidReference
 from paddock.vocabulary import SourceKind
@@ -22,9 +22,11 @@ _HUB = re.compile(
 )
 _BARE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9_-])?")
 _OLLAMA = re.compile(
-    rf"(?:(?P<host>[A-Za-z0-9.-]+(?::\d+)?)/)?(?:(?P<namespace>{_WORD})/)?(?P<model>{_WORD})(?::(?P<tag>{_WORD}))?"
+    r"(?:(?P<host>localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:))(?P<port>:[0-9]{1,5})?/)?"
+    rf"(?:(?P<namespace>{_WORD})/)?(?P<model>{_WORD})(?::(?P<tag>{_WORD}))?"
 )
-_KAGGLE = re.compile(rf"(?P<name>{_WORD}/{_WORD}/{_WORD}/{_WORD})(?:/(?P<version>\d+))?")
+OLLAMA_REGISTRY = "registry.ollama.ai"
+_KAGGLE = re.compile(rf"(?P<name>{_WORD}/{_WORD}/{_WORD}/{_WORD})(?:/(?P<version>[0-9]{{1,9}}))?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -52,7 +54,7 @@ class ModelReference:
             case SourceKind.URL:
                 return self.name + (f"#sha256={self.sha256}" if self.sha256 else "")
             case SourceKind.LOCAL:
-                return f"file://{self.name}"
+                return f"file://{quote(self.name, errors='surrogateescape')}"
             case SourceKind.BUILTIN:
                 return f"builtin://{self.name}"
             case None:
@@ -71,7 +73,7 @@ def parse_reference(text: str) -> ModelReference:
     scheme, separator, rest = text.partition("://")
     if separator:
         return _with_scheme(text, scheme.lower(), rest)
-    if ".." in text.replace("...", "").split("/") or "\\" in text or "%" in text:
+    if ".." in text.split("/") or "\\" in text or "%" in text:
         raise InvalidReference(f"`{text}` tries to leave its folder.", hint=_FORMS)
     if text.startswith(("/", "./", "~")):
         raise InvalidReference(
@@ -102,17 +104,17 @@ def _with_scheme(text: str, scheme: str, rest: str) -> ModelReference:
             if not found or _climbs(rest):
                 raise InvalidReference(f"`{text}` is not an Ollama model.", hint="Write `ollama://name:tag`.")
             namespace = f"{found['namespace']}/" if found["namespace"] and found["namespace"] != "library" else ""
-            host = f"{found['host']}/" if found["host"] and "." in found["host"] else ""
-            if found["host"] and not host:  # `ollama://user/model`: the first word is a namespace, not a host
-                namespace = f"{found['host']}/{namespace}" if found["host"] != "library" else namespace
+            host = f"{found['host'].lower()}{found['port'] or ''}/" if found["host"] else ""
+            if host == f"{OLLAMA_REGISTRY}/":
+                host = ""
             return ModelReference(SourceKind.OLLAMA, f"{host}{namespace}{found['model']}:{found['tag'] or 'latest'}")
         case "https" | "http":
             return _url(text)
         case "file":
-            path = unquote(rest)
-            if not path.startswith("/") or "/../" in f"{path}/" or "\0" in path:
+            path = unquote(rest.removeprefix("localhost"), errors="surrogateescape")
+            if not path.startswith("/") or "\0" in path or any(part in ("..", ".") for part in path.split("/")):
                 raise InvalidReference(f"`{text}` is not an absolute path.", hint="Write `file:///folder/model`.")
-            return ModelReference(SourceKind.LOCAL, path.rstrip("/") or "/")
+            return ModelReference(SourceKind.LOCAL, "/" + path.strip("/"))
         case "builtin":
             if not _BARE.fullmatch(rest):
                 raise InvalidReference(f"`{text}` is not a built-in model.", hint="Try `builtin://pony`.")
@@ -136,7 +138,7 @@ def _url(text: str) -> ModelReference:
         raise InvalidReference(f"`{_short(text)}` is not a URL.", hint=_FORMS) from error
     if not parts.hostname or parts.path in ("", "/"):
         raise InvalidReference(f"`{_short(text)}` names no file.", hint="Give the full address of one file.")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise InvalidReference(
             "The URL holds a user name or password.",
             hint="Put the token into `providers` or the environment.",
