@@ -102,8 +102,9 @@ def _capabilities(value: object) -> Capabilities:
 
 
 def _format(value: object) -> ModelFormat:
-    if isinstance(value, str) and value in ModelFormat:
-        return ModelFormat(value)
+    for known in ModelFormat:
+        if value == known.value:
+            return known
     raise _wrong("format", value)
 
 
