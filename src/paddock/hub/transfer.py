@@ -122,13 +122,11 @@ class _Transfer:
         partial = PartialFile(path, name=self._file.path, size=self._file.size, new_hasher=self._new_hasher())
         partial.load(self._report, self._stop.check)
         try:
-            self._complete(partial)
-            self._check(partial)
+            self._bring(partial)
         except Corrupt:
             # Once more: a proxy or a resumed file may be to blame. A second time it is the other side.
             self._restart(partial)
-            self._complete(partial)
-            self._check(partial)
+            self._bring(partial)
         partial.sync()
 
     def _new_hasher(self) -> Callable[[], Hasher] | None:
@@ -144,10 +142,20 @@ class _Transfer:
 
     def _restart(self, partial: PartialFile) -> None:
         partial.restart()
+        self._ends_with_body = False
         _binding(partial.path).unlink(missing_ok=True)
         self._report(0)
 
     # Until all bytes are here
+
+    def _bring(self, partial: PartialFile) -> None:
+        """All bytes, checked. Wrong ones are thrown away, and the error raised."""
+        self._complete(partial)
+        error = self._damage(partial)
+        if error is not None:
+            self._restart(partial)
+            partial.path.unlink(missing_ok=True)
+            raise error
 
     def _complete(self, partial: PartialFile) -> None:
         if "://" not in self._file.location:
@@ -368,24 +376,24 @@ class _Transfer:
 
     # What is said in the end
 
-    def _check(self, partial: PartialFile) -> None:
-        """Raise Corrupt unless the bytes are the ones that were promised; the partial is thrown away then."""
+    def _damage(self, partial: PartialFile) -> PaddockError | None:
+        """What is wrong with the bytes, None when they are the ones that were promised."""
         self._progress.verifying(self._file.path)
         right = (self._file.sha256 or self._file.git_oid or "").lower()
         actual = partial.digest()
         wrong_size = self._size is not None and partial.position != self._size
         if not wrong_size and (actual is None or actual == right):
-            return
-        page = partial.looks_like_a_web_page()
-        position = partial.position
-        self._restart(partial)
-        self._ends_with_body = False
-        if page and not self._file.path.lower().endswith(_WEB_PAGES):
-            raise self._web_page(host_of(self._file.location))
-        found = f"{position:,} bytes of {self._size:,}" if wrong_size else f"{actual}, where {right} is right"
-        raise Corrupt(
+            return None
+        if partial.looks_like_a_web_page() and not self._file.path.lower().endswith(_WEB_PAGES):
+            return self._web_page(host_of(self._file.location))
+        found = (
+            f"{partial.position:,} bytes, where {self._size:,} are right"
+            if wrong_size
+            else f"its hash is {actual}, where {right} is right"
+        )
+        return Corrupt(
             f"`{self._file.path}` arrived damaged: {found}.",
-            hint="Nothing was kept. Try another network; when it stays so, tell the model's owner.",
+            hint="Nothing of it was kept. Try another network; when it stays so, tell the model's owner.",
         )
 
     def _broken(self, error: Exception | None, partial: PartialFile) -> PaddockError:

@@ -4,6 +4,8 @@ import errno
 import os
 from pathlib import Path
 
+from paddock.errors import NotEnoughDisk, PaddockError, StorageError
+
 # What file systems without hard links or symbolic links answer.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -60,3 +62,16 @@ class Disk:
         for entry in sorted(path.iterdir()):
             self.remove_tree(entry)
         self.remove_folder(path)
+
+
+def cannot_keep(name: str, folder: Path, error: OSError) -> PaddockError:
+    """An error of the disk as one that names the model, the folder and the remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NotEnoughDisk(
+            f"The disk of `{folder}` is full; `{name}` is not complete.",
+            hint="Free some space, then pull again: it goes on where it stopped.",
+        )
+    return StorageError(
+        f"`{name}` cannot be kept in `{folder}`: {error.strerror}.",
+        hint="Make the folder writable for this user, or choose another with `HF_HOME` or `PADDOCK_HOME`.",
+    )
