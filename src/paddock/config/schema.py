@@ -1,0 +1,222 @@
+"""Everything that may be set, one frozen model a section. Defaults are the values that a fresh machine runs with.
+
+A section is handed to the room that it concerns; nobody reads settings from anywhere else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from paddock.config.kinds import (
+    Anything,
+    CacheSeconds,
+    Count,
+    DatabaseUrl,
+    Days,
+    Duration,
+    Factor,
+    Few,
+    Host,
+    Memory,
+    ModelName,
+    Penalty,
+    Port,
+    ProfileName,
+    Retries,
+    Seconds,
+    Secret,
+    SecureUrl,
+    Share,
+    Size,
+    Temperature,
+    Url,
+)
+from paddock.config.paths import Paths
+from paddock.config.units import parse_duration, parse_memory, parse_size
+
+
+class Section(BaseModel):
+    """Unknown keys never get here: `layers` takes them out with a warning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Routing(Section):
+    enabled: bool = Field(True, description="Whether `auto` chooses by profile; off makes `auto` the default model.")
+    default_profile: ProfileName = Field("general", description="The profile that `auto` follows.")
+    overrides: Mapping[ProfileName, ModelName] = Field(
+        default_factory=dict[str, str],
+        description="Profile to model: answers that profile with this model if it is here.",
+    )
+
+
+class ModelChoice(Section):
+    default: ModelName = Field("pony", description="The model that answers when none is named.")
+    provider: str | None = Field(
+        None, description="The provider that answers when none is named; empty lets routing decide."
+    )
+    routing: Routing = Field(default_factory=Routing, description="How `auto` chooses.")
+
+
+class Options(Section):
+    """How text is generated, for every model that says nothing else."""
+
+    temperature: Temperature = Field(
+        0.7, description="How freely the next word is chosen; 0 always takes the likeliest."
+    )
+    max_tokens: Count = Field(4096, description="The most tokens of one answer.")
+    top_p: Share = Field(0.9, description="Chooses among the likeliest tokens that together reach this probability.")
+    top_k: Count | None = Field(None, description="Chooses among this many likeliest tokens; empty is no limit.")
+    repeat_penalty: Penalty | None = Field(None, description="Above 1 makes repetition less likely; empty is off.")
+    context_size: Count | None = Field(
+        None, description="Tokens of context to plan for; empty is 8192, or the model's own if smaller."
+    )
+
+
+class ModelOptions(Section):
+    """The same for one model: only what is set here differs."""
+
+    temperature: Temperature | None = Field(None, description="As `options.temperature`, for this model only.")
+    max_tokens: Count | None = Field(None, description="As `options.max_tokens`, for this model only.")
+    top_p: Share | None = Field(None, description="As `options.top_p`, for this model only.")
+    top_k: Count | None = Field(None, description="As `options.top_k`, for this model only.")
+    repeat_penalty: Penalty | None = Field(None, description="As `options.repeat_penalty`, for this model only.")
+    context_size: Count | None = Field(None, description="As `options.context_size`, for this model only.")
+
+
+class ModelEntry(Section):
+    options: ModelOptions = Field(default_factory=ModelOptions, description="What differs for this model.")
+    keep_alive: Duration | None = Field(
+        None, description="How long this model stays in memory unused; empty is `pool.keep_alive`."
+    )
+    pin: bool = Field(False, description="Keeps the model in memory and away from clean-up.")
+
+
+class Provider(Section):
+    host: Url | None = Field(None, description="Where the provider answers.")
+    options: Anything = Field(default_factory=dict[str, Any], description="Passed to the provider as they stand.")
+
+
+class Pool(Section):
+    preset: Literal["default", "low-memory"] = Field(
+        "default", description="`default` is 4 models in 75 % of the memory, `low-memory` 1 model in 4 GB."
+    )
+    max_models: Few = Field(4, description="The most models in memory at once.")
+    memory: Memory = Field(parse_memory("75%"), description="The most memory for models, of what the device can use.")
+    policy: Literal["lru", "largest", "idle"] = Field("lru", description="Which model makes room first.")
+    keep_alive: Duration = Field(parse_duration("10m"), description="How long an unused model stays in memory.")
+
+
+class Disk(Section):
+    factor: Factor = Field(2.0, description="A pull wants this many times the model's size free, else it asks.")
+    auto_prune: bool = Field(False, description="Whether unused models that were pulled are cleaned up by themselves.")
+    auto_prune_days: Days = Field(
+        90, description="Automatic clean-up takes models that were not used for this many days."
+    )
+    auto_prune_max_bytes: Size | None = Field(
+        None, description="Automatic clean-up keeps pulled models below this; empty is no limit."
+    )
+
+
+class Server(Section):
+    host: Host = Field("127.0.0.1", description="The address to listen on. Any but loopback wants keys or users.")
+    port: Port = Field(8484, description="The port to listen on; 0 takes a free one.")
+
+
+class Hub(Section):
+    endpoint: SecureUrl = Field(
+        "https://huggingface.co", description="The Hugging Face hub, or one that speaks like it."
+    )
+    offline: bool = Field(False, description="Asks no hub; what is known answers, marked stale.")
+    token: Secret | None = Field(None, description="Hugging Face's token: `HF_TOKEN`, or what `hf auth login` stored.")
+    connections: Few = Field(4, description="Files fetched at the same time.")
+    retries: Retries = Field(5, description="How often a request is tried again.")
+    timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection or an answer to begin.")
+    stall_timeout_s: Seconds = Field(
+        30.0, description="Seconds without a byte after which a transfer starts over from where it is."
+    )
+    metadata_bytes_max: Size = Field(
+        parse_size("64MB"), description="The most that is read of a hub's answer about a model."
+    )
+    ollama_registry: SecureUrl = Field("https://registry.ollama.ai", description="The registry behind `ollama://`.")
+    kaggle_endpoint: SecureUrl = Field("https://www.kaggle.com", description="Kaggle, or one that speaks like it.")
+    kaggle_username: str | None = Field(None, description="`KAGGLE_USERNAME`, or the user in `~/.kaggle/kaggle.json`.")
+    kaggle_key: Secret | None = Field(None, description="`KAGGLE_KEY`, or the key in `~/.kaggle/kaggle.json`.")
+    kaggle_token: Secret | None = Field(None, description="`KAGGLE_API_TOKEN`, used before name and key.")
+
+
+class Library(Section):
+    list_cache_s: CacheSeconds = Field(60.0, description="Seconds for which a list of models is remembered.")
+    info_cache_s: CacheSeconds = Field(
+        300.0, description="Seconds for which what is known about one model is remembered."
+    )
+
+
+class DatabaseSettings(Section):
+    url: DatabaseUrl = Field(
+        "", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
+    )
+
+
+class Settings(Section):
+    """All sections."""
+
+    model: ModelChoice = Field(default_factory=ModelChoice, description="Which model answers.")
+    options: Options = Field(default_factory=Options, description="How text is generated.")
+    models: Mapping[ModelName, ModelEntry] = Field(
+        default_factory=dict[str, ModelEntry], description="What differs for one model, by its name."
+    )
+    providers: Mapping[str, Provider] = Field(
+        default_factory=dict[str, Provider], description="Others that can answer, by name."
+    )
+    pool: Pool = Field(default_factory=Pool, description="Models in memory.")
+    disk: Disk = Field(default_factory=Disk, description="Models on disk.")
+    server: Server = Field(default_factory=Server, description="Where Paddock's server listens.")
+    hub: Hub = Field(default_factory=Hub, description="Where models come from.")
+    library: Library = Field(default_factory=Library, description="What is remembered about models, and how long.")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")
+
+
+# What a preset says where nobody says otherwise.
+PRESETS: Mapping[str, Mapping[str, str | int]] = {
+    "default": {},
+    "low-memory": {"max_models": 1, "memory": "4GB"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One setting as `config show` presents it. Secrets are already hidden."""
+
+    key: str
+    value: Any  # plain: text, number, switch or None
+    source: str
+
+
+class Config(Settings):
+    """All settings, resolved: `config.disk.factor`, `config.hub.endpoint`, `config.paths.data`."""
+
+    paths: Paths
+    sources: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    def source_of(self, key: str) -> str:
+        """Where the value of a dotted key comes from, `default` when nobody set it."""
+        return self.sources.get(key, "default")
+
+    def values(self) -> Iterator[Value]:
+        """Every setting with its source, in the order of the schema; then every path."""
+        from paddock.config.lookup import all_values
+
+        return all_values(self)
+
+
+def model_options(config: Settings, name: str) -> Options:
+    """The options for one model: the base, overlaid with what is set for exactly that model."""
+    entry = config.models.get(name)
+    if entry is None:
+        return config.options
+    own = {key: value for key, value in entry.options if value is not None}
+    return config.options.model_copy(update=own)
