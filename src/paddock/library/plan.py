@@ -85,7 +85,7 @@ class Plan:
             return self.disk.refusal(self.name)
         if self.compatibility.verdict is Verdict.INCOMPATIBLE and not options.skip_check:
             return Incompatible(
-                f"`{self.name}` will not run: {'; '.join(self.compatibility.reasons)}.",
+                f"`{self.name}` will not run: {' '.join(self.compatibility.reasons)}",
                 hint="Look for another build with `paddock search`, or fetch it all the same with `--skip-check`.",
             )
         if not self.fits_memory and not (options.force or options.skip_check):
