@@ -5,6 +5,7 @@ redirects followed by hand so that each hop is judged before it is asked and get
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from paddock.version import VERSION
 Headers = Callable[[str], Mapping[str, str]]  # the headers for one URL; a `Source.headers` fits
 USER_AGENT = f"paddock/{VERSION}"
 _REDIRECTS = (301, 302, 303, 307, 308)
+_RATE_LIMIT = re.compile(r";\s*r=0\s*;\s*t=(?P<seconds>\d{1,9})")  # "nothing left in this window, next in t seconds"
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
 
 
@@ -229,8 +231,11 @@ def _utc_now() -> datetime:
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = _utc_now) -> float | None:
-    """The seconds that a `Retry-After` asks for, as a number or a date; None when it asks for nothing sensible."""
+    """The seconds that `Retry-After` (a number or a date) or `RateLimit` ask for; None for nothing sensible."""
     value = headers.get("retry-after", "").strip()
+    if not value:
+        found = _RATE_LIMIT.search(headers.get("ratelimit", ""))
+        return float(found["seconds"]) if found else None
     if value.isascii() and value.isdigit():
         return float(value[:12])
     try:

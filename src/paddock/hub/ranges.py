@@ -1,17 +1,22 @@
 """Reading parts of a file that is still at its source: headers, `config.json`, chat templates."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx2
 
-from paddock.errors import AccessDenied, TransferFailed
+from paddock.catalog.reading import RangeReader
+from paddock.errors import AccessDenied, Corrupt, PaddockError, TransferFailed
 from paddock.hub.addresses import host_of
-from paddock.hub.http import Headers, HttpClient, no_headers
+from paddock.hub.http import Answer, Headers, HttpClient, no_headers
+
+Explain = Callable[[Answer], PaddockError]
 
 READ_BYTES_MAX = 64 << 20  # one read: the largest header that we accept is smaller
+TEXT_BYTES_MAX = 32 << 20
 _AHEAD_BYTES = 64 << 10
+_DAMAGED = "The file is damaged or hostile; do not pull this model."
 _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,19})-(?P<end>\d{1,19})/(?P<total>\d{1,19}|\*)")
 
 
@@ -19,7 +24,18 @@ class HttpRangeReader:
     """A `RangeReader` over HTTP ranges. A small read fetches 64 KiB, so that a header's length and the header are one
     request. Raises HubUnreachable, RateLimited, AccessDenied, TransferFailed."""
 
-    def __init__(self, client: HttpClient, url: str, *, name: str, size: int, headers: Headers = no_headers) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        url: str,
+        *,
+        name: str,
+        size: int,
+        headers: Headers = no_headers,
+        explain: Explain | None = None,
+    ) -> None:
+        """`explain` makes the error of a denial (401, 403); a source that knows the remedy gives its own."""
+        self._explain = explain
         self._client = client
         self._url = url
         self._name = name
@@ -58,10 +74,7 @@ class HttpRangeReader:
             read=lambda response: _part(response, offset, length),
         )
         if answer.status in (401, 403):
-            raise AccessDenied(
-                f"`{host_of(answer.url)}` does not let us read `{self._name}` ({answer.status}).",
-                hint="Accept the model's licence on its page, or set a token that may read it.",
-            )
+            raise self._explain(answer) if self._explain else _denied(answer, self._name)
         if answer.status not in (200, 206) or len(answer.body) < length:
             raise TransferFailed(
                 f"`{host_of(answer.url)}` gave {len(answer.body):,} of {length:,} bytes of `{self._name}` "
@@ -69,6 +82,23 @@ class HttpRangeReader:
                 hint="Try again; when it stays so, tell the model's owner.",
             )
         return answer.body
+
+
+def read_text(reader: RangeReader, *, name: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
+    """A small file whole, as text: `config.json`, a chat template. Raises Corrupt when it is too large or no UTF-8."""
+    if reader.size > bytes_max:
+        raise Corrupt(f"`{name}` has {reader.size:,} bytes; {bytes_max:,} are too many for it already.", hint=_DAMAGED)
+    try:
+        return reader.read(0, reader.size).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Corrupt(f"`{name}` is no text: {error.reason} at byte {error.start}.", hint=_DAMAGED) from error
+
+
+def _denied(answer: Answer, name: str) -> AccessDenied:
+    return AccessDenied(
+        f"`{host_of(answer.url)}` does not let us read `{name}` ({answer.status}).",
+        hint="Accept the model's licence on its page, or set a token that may read it.",
+    )
 
 
 def _part(response: httpx2.Response, offset: int, length: int) -> bytes:
