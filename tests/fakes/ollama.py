@@ -27,7 +27,7 @@ class OllamaRegistry(FakeServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._manifests: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
         self._blobs: dict[str, Content] = {}
 
     def add_model(
@@ -58,7 +58,7 @@ class OllamaRegistry(FakeServer):
 
     def add_manifest(self, name: str, manifest: bytes) -> str:
         """A manifest as it is, however wrong."""
-        self._manifests[name if "/" in name else f"library/{name}"] = manifest
+        self.manifests[name if "/" in name else f"library/{name}"] = manifest
         return hashlib.sha256(manifest).hexdigest()
 
     def _blob(self, content: Content, media_type: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class OllamaRegistry(FakeServer):
                 return _error(404, "NOT_FOUND", "404 page not found")
 
     def _manifest(self, name: str) -> Answer:
-        manifest = self._manifests.get(name)
+        manifest = self.manifests.get(name)
         if manifest is None:
             return _error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         digest = hashlib.sha256(manifest).hexdigest()
