@@ -1,4 +1,4 @@
-"""Settings: the schema, the order of sources, the paths. Resolved once into a frozen object that knows every value's source.
+"""Settings: schema, order of sources, paths. Resolved once into a frozen object that knows every value's source.
 
     flags  >  PADDOCK_*  >  HF_*, OLLAMA_*, KAGGLE_*  >  .paddock/config.yaml  >  the user's config.yaml  >  defaults
 

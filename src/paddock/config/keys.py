@@ -1,7 +1,7 @@
 """Dotted keys: which exist, how they may be spelled, which one was meant.
 
-The schema as a tree: a `Group` has named children, a `Table` takes any name, a `Leaf` holds a value. Names in a table may hold
-dots (`models.qwen2.5-coder.pin`), so a key is read against the tree and not merely cut at its dots.
+The schema as a tree: a `Group` has named children, a `Table` takes any name, a `Leaf` holds a value. Names in a table
+may hold dots (`models.qwen2.5-coder.pin`), so a key is read against the tree and not merely cut at its dots.
 """
 
 from collections.abc import Iterator, Mapping

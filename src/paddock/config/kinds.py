@@ -151,7 +151,7 @@ _SECURED = Rule(
 _HOSTED = Rule("must be an IP address or a host name", "Write `127.0.0.1`, or `0.0.0.0` for every network interface.")
 _STORED = Rule(
     "must be empty or the address of a database",
-    "Write `postgresql://user:password@host/name`, `sqlite:////folder/file.db`, or nothing for a file in the data folder.",
+    "Write `postgresql://user:password@host/name`, `sqlite:////folder/file.db`, or nothing for one in the data folder.",
 )
 
 _SECRET = Rule("must be one word of plain ASCII", "Copy the token again, without blanks or line breaks.")
@@ -186,6 +186,9 @@ SecureUrl = Annotated[str, AfterValidator(_secure_url), _SECURED, USER_ONLY]
 Host = Annotated[str, AfterValidator(_host), _HOSTED, USER_ONLY]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _STORED, USER_ONLY]
 Secret = Annotated[SecretStr, AfterValidator(_secret), _SECRET]
+
+# YAML 1.2 reads `on` and `off` as text; a switch takes them as what they say.
+Switch = Annotated[bool, WithJsonSchema({"enum": [True, False, "on", "off"]})]
 
 _number = BeforeValidator(_not_a_switch)
 _finite = Field(allow_inf_nan=False)

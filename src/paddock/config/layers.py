@@ -1,7 +1,7 @@
 """One layer of settings: values under their keys, each knowing where it stands.
 
-Reading a layer sorts out spelling (camelCase, unknown keys) and structure; whether a value is allowed is asked once, of all
-layers together.
+Reading a layer sorts out spelling (camelCase, unknown keys) and structure; whether a value is allowed is asked once, of
+all layers together.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,7 +50,8 @@ class Problem:
     subject: str = ""  # what the rule is about, where it is not the key itself
 
     def __str__(self) -> str:
-        return f"{self.key} is {self.value} (from {self.origin}): {self.subject or words(self.key)} {self.rule}. {self.remedy}"
+        subject = self.subject or words(self.key)
+        return f"{self.key} is {self.value} (from {self.origin}): {subject} {self.rule}. {self.remedy}"
 
 
 @dataclass(slots=True)
@@ -89,6 +90,10 @@ def shown(value: Any, *, secret: bool = False) -> str:
     return text.lower() if isinstance(value, bool) else text
 
 
+def _is_section(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
 class _Walk:
     def __init__(self, origin_of: Callable[[tuple[Any, ...]], Origin], *, file: bool, workspace: bool) -> None:
         self.layer = Layer()
@@ -101,7 +106,7 @@ class _Walk:
             return  # `options:` with everything below commented out says nothing
         if isinstance(shape, Leaf):
             self._leaf(shape, value, key, spelled)
-        elif not isinstance(value, Mapping):
+        elif not _is_section(value):
             self._problem(
                 key,
                 value,
@@ -159,9 +164,8 @@ class _Walk:
             self.layer.settings.append(Setting(key, value, origin))
 
     def _unknown(self, key: Key, spelled: tuple[Any, ...]) -> None:
-        self.layer.warnings.append(
-            f"`{shown(joined(key))[1:-1]}` ({self._origin_of(spelled).phrase}) is not a setting and is ignored. {suggestion(key)}"
-        )
+        where = self._origin_of(spelled).phrase
+        self.layer.warnings.append(f"{shown(joined(key))} ({where}) is not a setting and is ignored. {suggestion(key)}")
 
     def _problem(self, key: Key, value: Any, spelled: tuple[Any, ...], rule: str, remedy: str) -> None:
         origin = self._origin_of(spelled).phrase

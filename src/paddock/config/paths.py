@@ -1,7 +1,7 @@
 """The folders: ours, and those where other tools keep models. Computed from the environment, never from the disk.
 
-`PADDOCK_HOME` puts config, data, state and cache under one folder. Otherwise the XDG variables decide, and where they are
-silent the platform's customs.
+`PADDOCK_HOME` puts config, data, state and cache under one folder. Otherwise the XDG variables decide, and
+where they are silent the platform's customs.
 """
 
 from collections.abc import Mapping

@@ -30,6 +30,7 @@ from paddock.config.kinds import (
     SecureUrl,
     Share,
     Size,
+    Switch,
     Temperature,
     Url,
 )
@@ -44,8 +45,10 @@ class Section(BaseModel):
 
 
 class Routing(Section):
-    enabled: bool = Field(True, description="Whether `auto` chooses by profile; off makes `auto` the default model.")
-    default_profile: ProfileName = Field("general", description="The profile that `auto` follows.")
+    enabled: bool = Field(
+        default=True, description="Whether `auto` chooses by profile; off makes `auto` the default model."
+    )
+    default_profile: ProfileName = Field(default="general", description="The profile that `auto` follows.")
     overrides: Mapping[ProfileName, ModelName] = Field(
         default_factory=dict[str, str],
         description="Profile to model: answers that profile with this model if it is here.",
@@ -53,9 +56,9 @@ class Routing(Section):
 
 
 class ModelChoice(Section):
-    default: ModelName = Field("pony", description="The model that answers when none is named.")
+    default: ModelName = Field(default="pony", description="The model that answers when none is named.")
     provider: str | None = Field(
-        None, description="The provider that answers when none is named; empty lets routing decide."
+        default=None, description="The provider that answers when none is named; empty lets routing decide."
     )
     routing: Routing = Field(default_factory=Routing, description="How `auto` chooses.")
 
@@ -64,99 +67,121 @@ class Options(Section):
     """How text is generated, for every model that says nothing else."""
 
     temperature: Temperature = Field(
-        0.7, description="How freely the next word is chosen; 0 always takes the likeliest."
+        default=0.7, description="How freely the next word is chosen; 0 always takes the likeliest."
     )
-    max_tokens: Count = Field(4096, description="The most tokens of one answer.")
-    top_p: Share = Field(0.9, description="Chooses among the likeliest tokens that together reach this probability.")
-    top_k: Count | None = Field(None, description="Chooses among this many likeliest tokens; empty is no limit.")
-    repeat_penalty: Penalty | None = Field(None, description="Above 1 makes repetition less likely; empty is off.")
+    max_tokens: Count = Field(default=4096, description="The most tokens of one answer.")
+    top_p: Share = Field(
+        default=0.9, description="Chooses among the likeliest tokens that together reach this probability."
+    )
+    top_k: Count | None = Field(
+        default=None, description="Chooses among this many likeliest tokens; empty is no limit."
+    )
+    repeat_penalty: Penalty | None = Field(
+        default=None, description="Above 1 makes repetition less likely; empty is off."
+    )
     context_size: Count | None = Field(
-        None, description="Tokens of context to plan for; empty is 8192, or the model's own if smaller."
+        default=None, description="Tokens of context to plan for; empty is 8192, or the model's own if smaller."
     )
 
 
 class ModelOptions(Section):
     """The same for one model: only what is set here differs."""
 
-    temperature: Temperature | None = Field(None, description="As `options.temperature`, for this model only.")
-    max_tokens: Count | None = Field(None, description="As `options.max_tokens`, for this model only.")
-    top_p: Share | None = Field(None, description="As `options.top_p`, for this model only.")
-    top_k: Count | None = Field(None, description="As `options.top_k`, for this model only.")
-    repeat_penalty: Penalty | None = Field(None, description="As `options.repeat_penalty`, for this model only.")
-    context_size: Count | None = Field(None, description="As `options.context_size`, for this model only.")
+    temperature: Temperature | None = Field(default=None, description="As `options.temperature`, for this model only.")
+    max_tokens: Count | None = Field(default=None, description="As `options.max_tokens`, for this model only.")
+    top_p: Share | None = Field(default=None, description="As `options.top_p`, for this model only.")
+    top_k: Count | None = Field(default=None, description="As `options.top_k`, for this model only.")
+    repeat_penalty: Penalty | None = Field(
+        default=None, description="As `options.repeat_penalty`, for this model only."
+    )
+    context_size: Count | None = Field(default=None, description="As `options.context_size`, for this model only.")
 
 
 class ModelEntry(Section):
     options: ModelOptions = Field(default_factory=ModelOptions, description="What differs for this model.")
     keep_alive: Duration | None = Field(
-        None, description="How long this model stays in memory unused; empty is `pool.keep_alive`."
+        default=None, description="How long this model stays in memory unused; empty is `pool.keep_alive`."
     )
-    pin: bool = Field(False, description="Keeps the model in memory and away from clean-up.")
+    pin: bool = Field(default=False, description="Keeps the model in memory and away from clean-up.")
 
 
 class Provider(Section):
-    host: Url | None = Field(None, description="Where the provider answers.")
+    host: Url | None = Field(default=None, description="Where the provider answers.")
     options: Anything = Field(default_factory=dict[str, Any], description="Passed to the provider as they stand.")
 
 
 class Pool(Section):
     preset: Literal["default", "low-memory"] = Field(
-        "default", description="`default` is 4 models in 75 % of the memory, `low-memory` 1 model in 4 GB."
+        default="default", description="`default` is 4 models in 75 % of the memory, `low-memory` 1 model in 4 GB."
     )
-    max_models: Few = Field(4, description="The most models in memory at once.")
-    memory: Memory = Field(parse_memory("75%"), description="The most memory for models, of what the device can use.")
-    policy: Literal["lru", "largest", "idle"] = Field("lru", description="Which model makes room first.")
-    keep_alive: Duration = Field(parse_duration("10m"), description="How long an unused model stays in memory.")
+    max_models: Few = Field(default=4, description="The most models in memory at once.")
+    memory: Memory = Field(
+        default=parse_memory("75%"), description="The most memory for models, of what the device can use."
+    )
+    policy: Literal["lru", "largest", "idle"] = Field(default="lru", description="Which model makes room first.")
+    keep_alive: Duration = Field(default=parse_duration("10m"), description="How long an unused model stays in memory.")
 
 
 class Disk(Section):
-    factor: Factor = Field(2.0, description="A pull wants this many times the model's size free, else it asks.")
-    auto_prune: bool = Field(False, description="Whether unused models that were pulled are cleaned up by themselves.")
+    factor: Factor = Field(default=2.0, description="A pull wants this many times the model's size free, else it asks.")
+    auto_prune: Switch = Field(
+        default=False, description="Whether unused models that were pulled are cleaned up by themselves."
+    )
     auto_prune_days: Days = Field(
-        90, description="Automatic clean-up takes models that were not used for this many days."
+        default=90, description="Automatic clean-up takes models that were not used for this many days."
     )
     auto_prune_max_bytes: Size | None = Field(
-        None, description="Automatic clean-up keeps pulled models below this; empty is no limit."
+        default=None, description="Automatic clean-up keeps pulled models below this; empty is no limit."
     )
 
 
 class Server(Section):
-    host: Host = Field("127.0.0.1", description="The address to listen on. Any but loopback wants keys or users.")
-    port: Port = Field(8484, description="The port to listen on; 0 takes a free one.")
+    host: Host = Field(
+        default="127.0.0.1", description="The address to listen on. Any but loopback wants keys or users."
+    )
+    port: Port = Field(default=8484, description="The port to listen on; 0 takes a free one.")
 
 
 class Hub(Section):
     endpoint: SecureUrl = Field(
-        "https://huggingface.co", description="The Hugging Face hub, or one that speaks like it."
+        default="https://huggingface.co", description="The Hugging Face hub, or one that speaks like it."
     )
-    offline: bool = Field(False, description="Asks no hub; what is known answers, marked stale.")
-    token: Secret | None = Field(None, description="Hugging Face's token: `HF_TOKEN`, or what `hf auth login` stored.")
-    connections: Few = Field(4, description="Files fetched at the same time.")
-    retries: Retries = Field(5, description="How often a request is tried again.")
-    timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection or an answer to begin.")
+    offline: bool = Field(default=False, description="Asks no hub; what is known answers, marked stale.")
+    token: Secret | None = Field(
+        default=None, description="Hugging Face's token: `HF_TOKEN`, or what `hf auth login` stored."
+    )
+    connections: Few = Field(default=4, description="Files fetched at the same time.")
+    retries: Retries = Field(default=5, description="How often a request is tried again.")
+    timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for a connection or an answer to begin.")
     stall_timeout_s: Seconds = Field(
-        30.0, description="Seconds without a byte after which a transfer starts over from where it is."
+        default=30.0, description="Seconds without a byte after which a transfer starts over from where it is."
     )
     metadata_bytes_max: Size = Field(
-        parse_size("64MB"), description="The most that is read of a hub's answer about a model."
+        default=parse_size("64MB"), description="The most that is read of a hub's answer about a model."
     )
-    ollama_registry: SecureUrl = Field("https://registry.ollama.ai", description="The registry behind `ollama://`.")
-    kaggle_endpoint: SecureUrl = Field("https://www.kaggle.com", description="Kaggle, or one that speaks like it.")
-    kaggle_username: str | None = Field(None, description="`KAGGLE_USERNAME`, or the user in `~/.kaggle/kaggle.json`.")
-    kaggle_key: Secret | None = Field(None, description="`KAGGLE_KEY`, or the key in `~/.kaggle/kaggle.json`.")
-    kaggle_token: Secret | None = Field(None, description="`KAGGLE_API_TOKEN`, used before name and key.")
+    ollama_registry: SecureUrl = Field(
+        default="https://registry.ollama.ai", description="The registry behind `ollama://`."
+    )
+    kaggle_endpoint: SecureUrl = Field(
+        default="https://www.kaggle.com", description="Kaggle, or one that speaks like it."
+    )
+    kaggle_username: str | None = Field(
+        default=None, description="`KAGGLE_USERNAME`, or the user in `~/.kaggle/kaggle.json`."
+    )
+    kaggle_key: Secret | None = Field(default=None, description="`KAGGLE_KEY`, or the key in `~/.kaggle/kaggle.json`.")
+    kaggle_token: Secret | None = Field(default=None, description="`KAGGLE_API_TOKEN`, used before name and key.")
 
 
 class Library(Section):
-    list_cache_s: CacheSeconds = Field(60.0, description="Seconds for which a list of models is remembered.")
+    list_cache_s: CacheSeconds = Field(default=60.0, description="Seconds for which a list of models is remembered.")
     info_cache_s: CacheSeconds = Field(
-        300.0, description="Seconds for which what is known about one model is remembered."
+        default=300.0, description="Seconds for which what is known about one model is remembered."
     )
 
 
 class DatabaseSettings(Section):
     url: DatabaseUrl = Field(
-        "", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
+        default="", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
     )
 
 

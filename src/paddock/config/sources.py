@@ -1,9 +1,10 @@
 """All layers, one result.
 
-    flags  >  PADDOCK_*  >  HF_*, OLLAMA_*, KAGGLE_*  >  stored tokens  >  .paddock/config.yaml  >  user's file  >  preset  >  defaults
+    flags  >  PADDOCK_*  >  HF_*, OLLAMA_*, KAGGLE_*  >  stored tokens
+           >  .paddock/config.yaml  >  the user's config.yaml  >  preset  >  defaults
 
-The merge is a plain dictionary under dotted keys: a higher layer replaces a lower one's value, and its source with it. Values
-are checked once, merged, so a value that nobody will see can do no harm.
+The merge is a plain dictionary under dotted keys: a higher layer replaces a lower one's value, and its source with it.
+Values are checked once, merged, so a value that nobody will see can do no harm.
 """
 
 import sys
@@ -25,7 +26,7 @@ from paddock.config.yaml_file import Document, read_document
 from paddock.errors import InvalidConfig
 
 PROBLEMS_SHOWN_MAX = 50
-_FLAGS = {("model", "default"): "--model", ("model", "routing", "default_profile"): "--profile"}
+_FLAGS: Mapping[Key, str] = {("model", "default"): "--model", ("model", "routing", "default_profile"): "--profile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,11 @@ def _flag_layer(flags: Mapping[str, Any]) -> Layer:
 def _with_preset(merged: dict[Key, Setting]) -> dict[Key, Setting]:
     """A preset's values stand where nobody says otherwise."""
     chosen = merged.get(("pool", "preset"))
-    values = PRESETS.get(str(chosen.value), {}) if chosen else {}
-    preset = {
-        ("pool", name): Setting(("pool", name), value, Origin(f"preset {chosen.value}"))
-        for name, value in values.items()
-        if chosen
-    }
+    if chosen is None:
+        return merged
+    origin = Origin(f"preset {chosen.value}")
+    values = PRESETS.get(str(chosen.value), {})
+    preset = {("pool", name): Setting(("pool", name), value, origin) for name, value in values.items()}
     return {**preset, **merged}
 
 
@@ -156,7 +156,7 @@ def _nested(merged: Mapping[Key, Setting]) -> dict[str, Any]:
         below = data
         for name in key[:-1]:
             below = below.setdefault(name, {})
-        if isinstance(setting.value, Mapping) and not isinstance(shape_at(key), Leaf):
+        if not isinstance(shape_at(key), Leaf):  # a name in a table with nothing below it
             below.setdefault(key[-1], {})
         else:
             below[key[-1]] = setting.value

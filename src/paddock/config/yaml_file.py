@@ -1,7 +1,7 @@
-"""A settings file as plain data that knows its lines. Whatever is in the file, the answer is data or an `InvalidConfig`.
+"""A settings file as plain data that knows its lines. Whatever is in it, the answer is data or an `InvalidConfig`.
 
-YAML 1.2, so `off` is text; the settings that are switches read it as one. Limits hold before anything is built: bytes, depth,
-and values after aliases are written out (an alias bomb is small on disk and large in memory).
+YAML 1.2, so `off` is text; the settings that are switches read it as one. Limits hold before anything is built:
+bytes, depth, and values after aliases are written out (an alias bomb is small on disk and large in memory).
 """
 
 import os
@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from paddock.errors import InvalidConfig, StorageError
 
@@ -20,7 +19,10 @@ FILE_BYTES_MAX = 1_000_000
 VALUES_MAX = 20_000
 DEPTH_MAX = 20
 
+_PLAIN_TAGS = frozenset({"str", "int", "float", "bool", "null"})
+
 Place = tuple[Hashable, ...]
+Node = Any  # ruamel's nodes have no types
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ def read_document(path: Path) -> Document:
     """The file's data, empty when there is no file. Raises InvalidConfig, or StorageError when it cannot be read."""
     try:
         with path.open("rb") as file:
-            # A pipe or a device would answer for ever; only files have a size to trust.
             content = file.read(FILE_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Document()
@@ -55,9 +56,9 @@ def parse_document(content: bytes, name: str) -> Document:
         )
     text = _decode(content, name)
     node = _compose(text, name)
-    if node is None:
+    if node is None or str(node.tag) == "tag:yaml.org,2002:null":
         return Document()
-    if not isinstance(node, MappingNode):
+    if node.id != "mapping":
         _refuse(
             name, node, "the file must hold sections, each a name and a colon", "Start with a line like `options:`."
         )
@@ -84,16 +85,17 @@ def _decode(content: bytes, name: str) -> str:
         ) from error
 
 
-def _compose(text: str, name: str) -> Node | None:
-    yaml = YAML(typ="safe", pure=True)
+def _compose(text: str, name: str) -> Node:
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.max_depth = DEPTH_MAX
     yaml.composer.warn_double_anchors = False
     try:
         return yaml.compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        told: Any = error
+        mark = told.problem_mark or told.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = " ".join(str(error.problem or error.context or "it is not YAML").split())
+        problem = " ".join(str(told.problem or told.context or "it is not YAML").split())
         raise InvalidConfig(
             f"`{name}`{where}: {problem}.",
             hint="Look for a missing colon, quote or bracket there, or a tab in the indentation; YAML wants spaces.",
@@ -117,19 +119,19 @@ class _Reading:
         self.lines: dict[Place, int] = {}
         self._values = 0
         self._open: set[int] = set()
-        self._scalars = YAML(typ="safe", pure=True).constructor
+        self._scalars: Any = YAML(typ="safe", pure=True).constructor
 
     def value(self, node: Node, place: Place) -> Any:
         self._values += 1
         if self._values > VALUES_MAX:
             _refuse(self.name, node, f"more than {VALUES_MAX} values, with aliases written out", "Use fewer aliases.")
-        if isinstance(node, ScalarNode):
+        if node.id == "scalar":
             return self._scalar(node)
         if id(node) in self._open:
             _refuse(self.name, node, "an alias points back to what it is part of", "Write the values out instead.")
         self._open.add(id(node))
         try:
-            if isinstance(node, SequenceNode):
+            if node.id == "sequence":
                 return [self.value(item, (*place, index)) for index, item in enumerate(node.value)]
             return self._mapping(node, place)
         finally:
@@ -138,7 +140,7 @@ class _Reading:
     def _mapping(self, node: Node, place: Place) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, ScalarNode):
+            if key_node.id != "scalar":
                 _refuse(self.name, key_node, "a name must be plain text", "Write `name: value`.")
             if key_node.tag == "tag:yaml.org,2002:merge":
                 _refuse(self.name, key_node, "merge keys (`<<`) are not read", "Write the values out instead.")
@@ -149,12 +151,12 @@ class _Reading:
             data[key] = self.value(value_node, (*place, key))
         return data
 
-    def _scalar(self, node: ScalarNode) -> Any:
-        tag = str(node.tag)
-        if not tag.startswith("tag:yaml.org,2002:"):
-            _refuse(self.name, node, f"the tag `{tag}` is not read", "Write the plain value.")
-        if tag.endswith((":timestamp", ":binary")):
+    def _scalar(self, node: Node) -> Any:
+        tag = str(node.tag).removeprefix("tag:yaml.org,2002:")
+        if tag in ("timestamp", "binary"):
             return node.value  # no setting is a date; what looks like one is a name
+        if tag not in _PLAIN_TAGS:
+            _refuse(self.name, node, f"the tag `{tag}` is not read", "Write the plain value.")
         try:
             return self._scalars.construct_object(node)
         except (ValueError, OverflowError, YAMLError) as error:
