@@ -4,7 +4,6 @@ TOML, because people read it and compare it; one file a line, because version co
 bounded and checked before any of it is used: names stay inside their folder, hashes are hashes, nothing comes twice.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any, cast
 
 from paddock.errors import Corrupt, InvalidFile, StorageError
 from paddock.library.fingerprint import IGNORED_NAMES
+from paddock.store.checksum import git_blob_hasher, sha256_hasher
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 FILES_MAX = 20_000
@@ -162,9 +162,7 @@ def hash_file(path: Path) -> FileEntry:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            sha256, read = hashlib.sha256(), 0
-            # git chose SHA-1, and for small files the hub tells nothing better.
-            git_oid = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+            sha256, git_oid, read = sha256_hasher(), git_blob_hasher(size), 0
             while chunk := file.read(CHUNK_BYTES):
                 read += len(chunk)
                 sha256.update(chunk)

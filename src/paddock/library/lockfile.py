@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paddock.errors import InvalidFile, InvalidReference, StorageError
+from paddock.errors import InvalidReference, StorageError
 from paddock.hub.reference import parse_reference
 from paddock.library.inventory import Document, FileEntry, files_below, hash_file, quoted, written_files
 from paddock.vocabulary import ModelFormat, SourceKind
@@ -208,9 +208,14 @@ def find_in_folder(folder: Path, lock: Lock, *, hash_of: Callable[[Path], FileEn
     Sizes narrow the search, names order it, hashes decide. Each file is hashed at most once. Links are not followed.
     """
     by_size: dict[int, list[str]] = {}
-    names = list(files_below(folder))
-    for name in names:
-        by_size.setdefault(_size(folder / name), []).append(name)
+    try:
+        names = list(files_below(folder))
+        for name in names:
+            by_size.setdefault((folder / name).stat().st_size, []).append(name)
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be read: {error.strerror or error}.", hint="Check the folder's permissions."
+        ) from error
     hashed: dict[str, FileEntry] = {}
 
     def same(name: str, file: FileEntry) -> bool:
@@ -268,10 +273,3 @@ def _shared_tail(name: str, path: str) -> int:
             break
         count += 1
     return count
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise InvalidFile(f"{path} cannot be read: {error.strerror or error}.", hint="Check the folder.") from error
