@@ -68,7 +68,7 @@ def test_layers_become_files_with_plain_names_and_hashes(source: Source, registr
         "license-2",
     ]
     weights = listing.files[0]
-    assert (weights.sha256, weights.key, weights.size) == (WEIGHTS.sha256, WEIGHTS.sha256, WEIGHTS.size)
+    assert (weights.sha256, weights.key, weights.size) == (WEIGHTS.sha256, f"sha256:{WEIGHTS.sha256}", WEIGHTS.size)
     assert listing.name == "llama3:8b"
     assert listing.metadata["ollama"]["model_type"] == "8.0B"
     assert not source.headers(weights.location)

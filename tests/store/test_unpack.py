@@ -80,11 +80,13 @@ def test_what_macos_adds_is_left_out(tmp_path: Path) -> None:
         "x" * 256,
         "a/" * 600 + "b",
         "\x7f",
+        "a//b",
+        "\u202efgp.exe",
     ],
 )
 def test_names_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
-    refuse(zip_of(tmp_path / "m.zip", {"good": b"1", name: b"evil"}), tmp_path, "does not stay in its folder")
-    refuse(tar_of(tmp_path / "m.tar.gz", {"good": b"1", name: b"evil"}), tmp_path, "does not stay in its folder")
+    refuse(zip_of(tmp_path / "m.zip", {"good": b"1", name: b"evil"}), tmp_path, "not safe to unpack")
+    refuse(tar_of(tmp_path / "m.tar.gz", {"good": b"1", name: b"evil"}), tmp_path, "not safe to unpack")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])

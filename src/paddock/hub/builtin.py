@@ -103,7 +103,9 @@ class BuiltinSource:
                         f"`{file.location}` cannot be read: {error.strerror}.", hint="Install Paddock again."
                     ) from error
             sha256 = self._hashes[file.key]
-        return RemoteFile(path=file.path, size=file.size, sha256=sha256, key=sha256, location=str(file.location))
+        return RemoteFile(
+            path=file.path, size=file.size, sha256=sha256, key=f"sha256:{sha256}", location=str(file.location)
+        )
 
 
 def _card(folder: Path) -> dict[str, str]:

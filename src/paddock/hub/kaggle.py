@@ -26,7 +26,8 @@ from paddock.hub.http import Answer, HttpClient, read_bounded
 from paddock.hub.ranges import content_range
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import Hit, Listing, RemoteFile
-from paddock.store.unpack import is_archive, safe_path
+from paddock.store.names import check_file_paths
+from paddock.store.unpack import is_archive
 from paddock.vocabulary import SourceKind
 
 _PAGE_FILES = 200
@@ -127,7 +128,8 @@ class KaggleSource:
         version = reference.revision or str(about.versionNumber)
         told = self._files(f"{reference.name}/{version}", reference)
         base = f"{self._endpoint}/api/v1/models/{reference.name}/{version}/download"
-        files = tuple(self._remote(file, base, reference) for file in told)
+        check_file_paths((file.name for file in told), of=str(reference))
+        files = tuple(_remote(file, base) for file in told)
         if not files:
             files = (RemoteFile(path=_ARCHIVE, size=None, key=_key(base), location=base),)
         told_size = self._may_download(min(files, key=lambda file: file.size or 0), reference)
@@ -176,11 +178,6 @@ class KaggleSource:
                 )
             asked["pageToken"] = page.nextPageToken
 
-    def _remote(self, file: _File, base: str, reference: ModelReference) -> RemoteFile:
-        path = safe_path(file.name, str(reference))
-        location = f"{base}/{quote(file.name)}"
-        return RemoteFile(path=path, size=file.size, key=_key(f"{location}\0{file.size}"), location=location)
-
     def _ask(self, place: str, reference: ModelReference) -> Answer:
         answer = self._client.get(f"{self._endpoint}/api/v1/models/{place}", headers=self.headers)
         if answer.status != 200:
@@ -221,6 +218,11 @@ class KaggleSource:
 def _read_refusal(response: httpx2.Response) -> bytes:
     """The body of an error; a file's is left unread."""
     return b"" if response.is_success else read_bounded(response, _REFUSAL_BYTES_MAX)
+
+
+def _remote(file: _File, base: str) -> RemoteFile:
+    location = f"{base}/{quote(file.name)}"
+    return RemoteFile(path=file.name, size=file.size, key=_key(f"{location}\0{file.size}"), location=location)
 
 
 def _framework(name: str) -> str:

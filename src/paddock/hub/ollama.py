@@ -20,6 +20,7 @@ from paddock.hub.answers import read_json, remote_reader, unexpected
 from paddock.hub.http import Answer, HttpClient
 from paddock.hub.reference import OLLAMA_REGISTRY, ModelReference
 from paddock.hub.source import Hit, Listing, RemoteFile
+from paddock.store.names import check_file_paths
 from paddock.vocabulary import SourceKind
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
@@ -169,8 +170,9 @@ def _files(layers: Iterable[_Layer], blobs: str, reference: ModelReference) -> t
         seen[kind] += 1
         path = _numbered(_FILE_NAMES.get(kind, kind), seen[kind])
         files.append(
-            RemoteFile(path=path, size=layer.size, sha256=sha256, key=sha256, location=f"{blobs}/{layer.digest}")
+            RemoteFile(path=path, size=layer.size, sha256=sha256, key=layer.digest, location=f"{blobs}/{layer.digest}")
         )
+    check_file_paths((file.path for file in files), of=str(reference))
     if not seen["model"]:
         raise Incompatible(
             f"`{reference}` has no weights to fetch; it may run in Ollama's cloud only.",

@@ -19,6 +19,7 @@ from paddock.hub.http import Answer, HttpClient, length_told
 from paddock.hub.ranges import content_range
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.source import Hit, Listing, RemoteFile
+from paddock.store.names import check_file_path
 from paddock.store.unpack import ARCHIVE_SUFFIXES, is_archive
 from paddock.vocabulary import SourceKind
 
@@ -72,13 +73,15 @@ class UrlSource:
         if size == 0 or (size is None and not answer.body):
             raise InvalidFile(f"`{reference.name}` is an empty file.", hint="Check the address.")
         path = _file_name(answer, reference)
+        check_file_path(path, of=reference.name)
         revision = reference.sha256 or _revision(answer, size)
+        key = f"sha256:{reference.sha256}" if reference.sha256 else revision
         return Listing(
             reference=reference,
             name=_model_name(path),
             source=SourceKind.URL,
             revision=revision,
-            files=(RemoteFile(path=path, size=size, sha256=reference.sha256, key=revision, location=reference.name),),
+            files=(RemoteFile(path=path, size=size, sha256=reference.sha256, key=key, location=reference.name),),
             metadata={"archive": path} if is_archive(path) else {},
         )
 

@@ -8,7 +8,6 @@ that gets its final name at the end.
 import gzip
 import io
 import os
-import re
 import stat
 import tarfile
 import tempfile
@@ -18,17 +17,15 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from paddock.errors import Corrupt, InUse, StorageError
+from paddock.store.names import check_file_path
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _COPY_BYTES = 1 << 20
 _STEP_BYTES_MAX = 32 << 20  # one read of the archive itself: a longer one would be a directory made to fill memory
-_NAME_BYTES_MAX = 255
-_PATH_BYTES_MAX = 1024
-_DRIVE = re.compile(r"[A-Za-z]:")
 _MALFORMED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -183,21 +180,14 @@ def _is_litter(path: str) -> bool:
 
 def safe_path(name: str, archive: str) -> str:
     """`name` as a relative path that stays below the folder it is joined to. Raises Corrupt when it would not."""
-    path = PurePosixPath(name)
-    parts = [part for part in path.parts if part != "."]
-    hostile = (
-        not parts
-        or path.is_absolute()
-        or ".." in parts
-        or "\\" in name
-        or bool(_DRIVE.match(name))
-        or any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
-        or any(len(os.fsencode(part)) > _NAME_BYTES_MAX for part in parts)
-        or len(os.fsencode(name)) > _PATH_BYTES_MAX
-    )
-    if hostile:
-        raise _hostile(archive, f"holds the path {_shown(name)}, which does not stay in its folder")
-    return "/".join(parts)
+    path = name.removesuffix("/")
+    while path.startswith("./"):
+        path = path[2:]
+    try:
+        check_file_path(path, of=archive)
+    except Corrupt as error:
+        raise _hostile(archive, f"holds the path {_shown(name)}, which is not safe to unpack") from error
+    return path
 
 
 @contextmanager
