@@ -1,5 +1,6 @@
 """Ollama's models are found by their manifests, and offered only when every blob they need is whole."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -17,11 +18,11 @@ def search(store: Path) -> Findings:
 
 def test_a_tag_is_offered_with_its_template_parameters_and_system_prompt(tmp_path: Path):
     """Ollama keeps them beside the weights; without them the model would answer differently than it does there."""
-    ollama_model(tmp_path, "library/llama3.2/3b", {**LAYERS, "messages": b"[]", "projector": b"eyes"})
+    manifest = ollama_model(tmp_path, "library/llama3.2/3b", {**LAYERS, "messages": b"[]", "projector": b"eyes"})
     (model,) = search(tmp_path)
     assert (model.name, model.reference, model.source) == ("llama3.2:3b", "ollama://llama3.2:3b", SourceKind.OLLAMA)
     assert model.path.read_bytes() == LAYERS["model"]
-    assert model.revision == f"sha256:{model.path.name.removeprefix('sha256-')}"
+    assert model.revision == hashlib.sha256(manifest.read_bytes()).hexdigest(), "as the registry names a pull of it"
     texts = {file.role: Path(file.location).read_bytes() for file in model.files}
     assert texts[FileRole.TEMPLATE] == LAYERS["template"]
     assert texts[FileRole.SYSTEM] == LAYERS["system"]

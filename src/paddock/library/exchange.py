@@ -2,14 +2,12 @@
 
     folder/
     ├── models.lock
-    └── org--name/config.json …
+    └── org-name--4f0c…/config.json …
 
 Every byte is hashed on its way out and on its way in. A model appears in the folder, and in the store, whole or not at
 all. Blocking; the library calls it from a worker thread.
 """
 
-import hashlib
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +18,7 @@ from paddock.errors import Corrupt, InvalidFile, NotFound, StorageError, UsageEr
 from paddock.library.inventory import CHUNK_BYTES, FileEntry, is_safe_path
 from paddock.library.lockfile import LOCK_NAME, Copy, Lock, LockedModel, find_in_folder, read_lock, write_lock
 from paddock.store.checksum import git_blob_hasher, sha256_hasher
+from paddock.store.names import folder_name
 from paddock.store.placement import Placement
 
 Report = Callable[[int], None]  # is told how many more bytes have been copied; may raise to stop
@@ -54,14 +53,12 @@ class ExportPlan:
 def plan_export(models: Sequence[ExportedModel], folder: Path) -> ExportPlan:
     """Where everything would go. Raises UsageError for a folder that holds something else already."""
     _check_destination(folder)
-    earlier = [model.name for model in _earlier(folder)]
-    names = sorted({*earlier, *(exported.model.name for exported in models)})
     folders: dict[str, str] = {}
     copies: dict[str, tuple[Copy, ...]] = {}
     for exported in sorted(models, key=lambda exported: exported.model.name):
         model = exported.model
         _check_paths(model)
-        folders[model.name] = _folder_name(model.name, among=names)
+        folders[model.name] = folder_name(model.name)
         place = folder / folders[model.name]
         copies[model.name] = tuple(
             Copy(source=exported.sources[file.path], destination=place / file.path, file=file) for file in model.files
@@ -119,17 +116,24 @@ def read_carried(folder: Path, *, names: Iterable[str] | None = None) -> tuple[I
     return tuple(ImportedModel(model=model, sources=matches.found[model.name]) for model in lock.models)
 
 
-def import_model(imported: ImportedModel, placement: Placement, *, report: Report = _silent) -> Path:
+def content_keys(model: LockedModel) -> dict[str, str]:
+    """What the hub's cache calls each file's content: small files by their git id, large ones by their SHA-256."""
+    return {file.path: file.git_oid or file.sha256 or "" for file in model.files}
+
+
+def import_model(
+    imported: ImportedModel, placement: Placement, *, keys: Mapping[str, str] | None = None, report: Report = _silent
+) -> Path:
     """Copy one model to where `placement` keeps its kind, hashing on the way, and return its folder.
 
-    Content that is here already is not copied again. Raises Corrupt, and publishes nothing, when bytes are wrong;
-    InUse when somebody else is fetching the same model.
+    `keys` names the content of each file as `placement` does. Content that is here already is not copied again. Raises
+    Corrupt, and publishes nothing, when bytes are wrong; InUse when somebody else is fetching the same model.
     """
     _check_paths(imported.model)
+    keys = keys or content_keys(imported.model)
     with placement.lock():
         for file in imported.model.files:
-            key = file.git_oid or file.sha256  # as the hub names contents: small files by their git id
-            assert key, "the lock was read with a hash for every file"
+            key = keys[file.path]
             if not placement.holds(file.path, key, file.size):
                 partial = placement.partial(key)
                 copy_checked(Copy(source=imported.sources[file.path], destination=partial, file=file), report)
@@ -258,13 +262,3 @@ def _check_paths(model: LockedModel) -> None:
                 f"`{model.name}` names a file outside of its folder: {file.path[:120]!r}.",
                 hint="Nothing was copied. Fetch the model anew from its source.",
             )
-
-
-def _folder_name(name: str, *, among: Iterable[str]) -> str:
-    """A folder name that people recognise and every file system takes; different names never share one."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip(".-")[:120]
-    is_reversible = plain == name.replace("/", "--") and "--" not in name
-    has_twin = any(other != name and other.casefold() == name.casefold() for other in among)
-    if is_reversible and not has_twin:
-        return plain
-    return f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

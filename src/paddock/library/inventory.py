@@ -11,17 +11,17 @@ import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 from paddock.errors import Corrupt, InvalidFile, StorageError
 from paddock.library.fingerprint import IGNORED_NAMES
 from paddock.store.checksum import git_blob_hasher, sha256_hasher
+from paddock.store.names import check_file_path, check_file_paths
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 FILES_MAX = 20_000
 WALK_FILES_MAX = 200_000
-PATH_CHARACTERS_MAX = 1024
 SIZE_MAX = 2**53
 CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -102,14 +102,13 @@ class Document:
         if len(rows) > FILES_MAX:
             raise self.wrong(f"a model with more than {FILES_MAX:,} files")
         files = [self._file(row) for row in rows]
-        seen: set[str] = set()
-        for file in files:
-            if file.path.casefold() in seen:  # macOS would write one over the other
-                raise self.wrong(f"{_shown(file.path)} is listed twice", near=file.path)
-            seen.add(file.path.casefold())
-        folders = {str(parent).casefold() for file in files for parent in PurePosixPath(file.path).parents}
-        if both := next((file.path for file in files if file.path.casefold() in folders), None):
-            raise self.wrong(f"{_shown(both)} is a file and a folder", near=both)
+        paths = [file.path for file in files]
+        if twice := next((path for path in paths if paths.count(path) > 1), None):
+            raise self.wrong(f"{_shown(twice)} is listed twice", near=_shown(twice))
+        try:
+            check_file_paths(paths, of="")
+        except Corrupt as error:
+            raise self.wrong("two of its files would be one on many disks", near=_shown(table.get("name"))) from error
         return tuple(sorted(files))
 
     def _file(self, row: object) -> FileEntry:
@@ -120,10 +119,10 @@ class Document:
         if not isinstance(path, str) or not is_safe_path(path):
             raise self.wrong(f"{_shown(path)} is not a path inside the model's folder", near=_shown(path))
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= SIZE_MAX:
-            raise self.wrong(f"{_shown(path)} has the size {_shown(size)}", near=path)
+            raise self.wrong(f"{_shown(path)} has the size {_shown(size)}", near=_shown(path))
         sha256, git_oid = table.get("sha256"), table.get("git_oid")
         if not _is_hash(sha256, _SHA256) or not _is_hash(git_oid, _GIT_OID) or sha256 is git_oid:
-            raise self.wrong(f"{_shown(path)} needs a `sha256` (64 hex digits) or a `git_oid` (40)", near=path)
+            raise self.wrong(f"{_shown(path)} needs a `sha256` (64 hex digits) or a `git_oid` (40)", near=_shown(path))
         return FileEntry(path=path, size=size, sha256=cast("str | None", sha256), git_oid=cast("str | None", git_oid))
 
     def _lines_so_far(self) -> Sequence[str]:
@@ -131,14 +130,12 @@ class Document:
 
 
 def is_safe_path(path: str) -> bool:
-    """True for a relative path with `/` that stays inside the folder it is joined to."""
-    parts = path.split("/")
-    return (
-        0 < len(path) <= PATH_CHARACTERS_MAX
-        and path.isprintable()
-        and "\\" not in path
-        and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
-    )
+    """True for a relative path with `/` that stays inside the folder it is joined to and means one file everywhere."""
+    try:
+        check_file_path(path, of="")
+    except Corrupt:
+        return False
+    return path.isprintable()
 
 
 def written_files(files: Iterable[FileEntry]) -> list[str]:

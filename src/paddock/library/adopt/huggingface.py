@@ -22,13 +22,13 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from paddock.errors import InvalidReference
+from paddock.hub.gguf_files import is_gguf
 from paddock.hub.reference import parse_reference
 from paddock.library.adopt.found import AdoptedFrom, FileRole, FoundFile, FoundModel, Note, PassedOver
 from paddock.library.adopt.walking import FILES_MAX, found_file, is_inside, walk
 from paddock.library.adopt.weights import (
     folder_weights,
     gguf_groups,
-    is_gguf,
     missing_parts,
     projector_for,
     selectors,

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from paddock.errors import InvalidReference
+from paddock.hub.gguf_files import is_gguf, is_projector
 from paddock.hub.reference import parse_reference
 from paddock.library.adopt.found import AdoptedFrom, FileRole, FoundFile, FoundModel, Note
 from paddock.library.adopt.huggingface import find_in_huggingface_cache
@@ -26,8 +27,6 @@ from paddock.library.adopt.walking import plain_file
 from paddock.library.adopt.weights import (
     GgufGroup,
     gguf_groups,
-    is_gguf,
-    is_projector,
     missing_parts,
     projector_for,
     selectors,

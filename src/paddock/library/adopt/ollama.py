@@ -5,6 +5,7 @@ models/
 └── blobs/sha256-…                                        weights, template, parameters, system prompt, licence
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -66,12 +67,12 @@ def _model(store: Path, name: str, entry: os.DirEntry[str]) -> FoundModel:
     reference = _reference(name)
     if not entry.is_file(follow_symlinks=False):
         raise PassedOver("is a link, or no file")
-    layers = _layers(Path(entry.path))
+    text = _manifest(Path(entry.path))
+    layers = _layers(text)
     files = tuple(_blob(store, layer, role) for layer, role in layers)
     weights = [file for file in files if file.role is FileRole.PART]
     if not weights:
         raise PassedOver("holds no GGUF weights")
-    digest = weights[0].sha256
     return FoundModel(
         name=reference.name,
         reference=str(reference),
@@ -79,7 +80,7 @@ def _model(store: Path, name: str, entry: os.DirEntry[str]) -> FoundModel:
         tool=AdoptedFrom.OLLAMA,
         path=Path(weights[0].location),
         root=store / "blobs",
-        revision=f"sha256:{digest}",
+        revision=hashlib.sha256(text).hexdigest(),  # as the registry names it
         files=files,
     )
 
@@ -98,12 +99,16 @@ def _reference(name: str) -> ModelReference:
         raise PassedOver(error.message) from error
 
 
-def _layers(manifest: Path) -> list[tuple[_Layer, FileRole]]:
-    """The layers whose meaning is known; the others (messages, configuration) are not needed to run the model."""
-    with manifest.open("rb") as file:
+def _manifest(path: Path) -> bytes:
+    with path.open("rb") as file:
         text = file.read(MANIFEST_BYTES_MAX + 1)
     if len(text) > MANIFEST_BYTES_MAX:
         raise PassedOver("its manifest is too large to be one")
+    return text
+
+
+def _layers(text: bytes) -> list[tuple[_Layer, FileRole]]:
+    """The layers whose meaning is known; the others (messages, configuration) are not needed to run the model."""
     try:
         parsed = _Manifest.model_validate_json(text)
     except ValidationError as error:

@@ -8,29 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-GGUF = ".gguf"
+from paddock.hub.gguf_files import is_gguf, is_projector, label_of
+from paddock.hub.weight_files import is_pickled
+
 _FOLDER_WEIGHTS = frozenset(
     {
-        ".safetensors",
-        ".npz",
-        ".onnx",
-        ".ort",
-        ".tflite",
-        ".mlmodel",
-        ".bin",
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".h5",
-        ".msgpack",
+        *(".safetensors", ".npz", ".onnx", ".ort", ".tflite", ".task", ".litertlm", ".mlmodel"),
+        *(".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"),
     }
 )
 # `.bin` also ends small files that are no weights.
 _NOT_WEIGHTS = re.compile(r"(?:training_args|optimizer|scheduler|rng_state|tokenizer|vocab)[\w.-]*", re.IGNORECASE)
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.[A-Za-z0-9]+)")
-_QUANTIZATION = re.compile(
-    r"(?:^|[-._])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_[A-Z0-9]+)*|NVFP4|BF16|FP?16|FP?32))$", re.IGNORECASE
-)
 # Beside a model, never a model: the vision half, calibration data, a draft head.
 _COMPANION = re.compile(r"mmproj|imatrix|(?:^|[-_])mtp-", re.IGNORECASE)
 PARTS_MAX = 2000
@@ -45,24 +34,17 @@ class GgufGroup:
 
     @property
     def quantization(self) -> str | None:
-        """`Q4_K_M` and the like, as the file's name (or, with one folder a quantization, the folder's) tells it."""
-        for part in reversed(PurePosixPath(self.stem).parts):
-            if found := _QUANTIZATION.search(part):
-                return found[1].upper()
-        return None
-
-
-def is_gguf(path: str) -> bool:
-    return path.lower().endswith(GGUF)
-
-
-def is_projector(path: str) -> bool:
-    return is_gguf(path) and "mmproj" in _file_name(path).lower()
+        """`Q4_K_M` and the like, as a pull would spell it."""
+        return label_of(self.paths[0])
 
 
 def folder_weights(paths: Iterable[str]) -> list[str]:
-    """The weight files that make a folder a model: everything but GGUF, whose files are models of their own."""
-    return [path for path in paths if _is_folder_weight(path)]
+    """The weight files that make a folder a model: everything but GGUF, whose files are models of their own.
+
+    Pickles count only where there is nothing else; beside safetensors they are a copy that nobody may load.
+    """
+    weights = [path for path in paths if _is_folder_weight(path)]
+    return [path for path in weights if not is_pickled(path)] or weights
 
 
 def missing_parts(paths: Iterable[str]) -> list[str]:
@@ -81,7 +63,7 @@ def gguf_groups(paths: Iterable[str]) -> list[GgufGroup]:
     for path in sorted(paths):
         if is_gguf(path) and not _COMPANION.search(_file_name(path)):
             found = _SPLIT.fullmatch(path)
-            groups.setdefault(found["stem"] if found else path[: -len(GGUF)], []).append(path)
+            groups.setdefault(found["stem"] if found else path[: -len(".gguf")], []).append(path)
     return [GgufGroup(stem, tuple(members)) for stem, members in groups.items()]
 
 
