@@ -464,8 +464,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send_body(content, start, stop, entry, fault)
         if extra:
-            self.connection.sendall(extra)
-            entry.bytes_sent += len(extra)
+            self._put(memoryview(extra), entry, None)
 
     def _range(self, request: Request, answer: Answer, content: Content, faults: list[Fault]) -> tuple[int, int]:
         """Which bytes to send; sets the status and headers that say so."""
@@ -496,11 +495,13 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(content, OnDisk) and fault is None:
             with content.path.open("rb") as file:
                 while start < stop:
-                    sent = self.connection.sendfile(file, start, min(1 << 22, stop - start))
+                    length = min(1 << 22, stop - start)
+                    entry.bytes_sent += length  # before the client can have it, as in `_put`
+                    sent = self.connection.sendfile(file, start, length)
+                    entry.bytes_sent -= length - sent
                     if not sent:
                         return
                     start += sent
-                    entry.bytes_sent += sent
             return
         limit = fault.after if isinstance(fault, Drop | Reset | Stall) else None
         for chunk in content.chunks(start, stop):
@@ -517,14 +518,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut(fault)
 
     def _put(self, chunk: memoryview, entry: LogEntry, bytes_per_s: int | None) -> None:
-        """Send and count. A slow one sends twenty times a second."""
+        """Send and count; a slow one twenty times a second."""
         step = len(chunk) if bytes_per_s is None else max(1, bytes_per_s // 20)
         for offset in range(0, len(chunk), step or 1):
             piece = chunk[offset : offset + step]
-            while piece:
-                sent = self.connection.send(piece)
-                entry.bytes_sent += sent
-                piece = piece[sent:]
+            # Counted before they go: a client that has the last byte may look into the log at once.
+            entry.bytes_sent += len(piece)
+            try:
+                while piece:
+                    piece = piece[self.connection.send(piece) :]
+            finally:
+                entry.bytes_sent -= len(piece)
             if bytes_per_s is not None and self.server.owner.wait(1 / 20):
                 raise _CutError
 
