@@ -360,6 +360,12 @@ def test_nothing_known_is_no_estimate() -> None:
     assert estimate(Facts(), measured_bytes=1000).peak_bytes(0) == 1000
 
 
+def test_a_projector_beside_a_gguf_is_counted() -> None:
+    """Pictures need it in memory too."""
+    header = read_gguf_header(BytesReader(gguf_bytes()))
+    assert estimate(Facts(format=ModelFormat.GGUF), gguf=header, stored_bytes=900).weights_bytes == 900
+
+
 def test_listed_sizes_count_all_parts_of_a_split() -> None:
     """One header holds a part of the tensors only."""
     keys = [gguf_key("split.no", 2, 0), gguf_key("split.count", 2, 3)]

@@ -16,7 +16,7 @@ ORIGINS: Final = ("measured", "files", "hub", "database", "name", "default")  # 
 MODEL_TYPES: Final = ("text", "vision", "embeddings")
 
 _TEXT_CHARACTERS_MAX = 1024
-_HINT = "Forget it with `paddock show --refresh` and Paddock reads the files again."
+_HINT = "`paddock list --refresh` reads the model's files again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

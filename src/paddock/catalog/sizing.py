@@ -173,7 +173,8 @@ def _stored(
     if safetensors is not None and safetensors.complete and safetensors.tensors:
         return safetensors.data_bytes, count_parameters(safetensors, config), "headers"
     if gguf is not None and not (gguf.split and gguf.split.count > 1):
-        return gguf.data_bytes, facts.parameters, "headers"
+        # llama.cpp maps whole files, and a projector for pictures beside the model is listed but not in its header.
+        return max(gguf.data_bytes, listed or 0), facts.parameters, "headers"
     parameters = facts.parameters if facts.origins.get("parameters") in ("measured", "files", "hub") else None
     counted = parameters or estimate_parameters(config)
     if listed:
