@@ -1,4 +1,4 @@
-"""What a plan rests on: what the source told about one revision, which files of it we want, and what they turn out to be.
+"""What a plan rests on: what the source told about one revision, which of its files we want, and what they are.
 
 Asking costs network round trips, so an answer is good for five minutes within a process. The last one is kept in the
 database: when the source cannot be reached, it serves, marked stale.
@@ -12,12 +12,9 @@ from typing import Any
 
 import msgspec
 
-from paddock.catalog.compatibility import judge
 from paddock.catalog.detection import HubFacts
-from paddock.catalog.evidence.config import is_remote_code
 from paddock.catalog.facts import Facts
 from paddock.catalog.known import KnownModels
-from paddock.catalog.sizing import Device, MemoryEstimate, estimate_memory
 from paddock.db.engine import Database
 from paddock.db.tables import HubCacheRow
 from paddock.errors import Corrupt, HubUnreachable, PaddockError
@@ -25,10 +22,10 @@ from paddock.hub.reference import ModelReference
 from paddock.hub.selection import select
 from paddock.hub.source import Listing, RemoteFile, Source
 from paddock.library.caching import TimedCache
-from paddock.library.inspection import Inspection, inspect
-from paddock.library.machine import Machine
+from paddock.library.inspection import Inspection, inspect, inspect_unread
+from paddock.library.judging import Judge, Judgement
 from paddock.library.naming import library_name
-from paddock.vocabulary import Compatibility, SourceKind
+from paddock.vocabulary import SourceKind
 
 _KEY_CHARACTERS_MAX = 512
 
@@ -41,10 +38,7 @@ class Basis:
     listing: Listing
     chosen: tuple[RemoteFile, ...]
     facts: Facts
-    compatibility: Compatibility
-    peaks: Mapping[int, int]  # peak bytes by context length; empty when nobody can tell
-    working_context: int
-    problems: tuple[str, ...]
+    judgement: Judgement
     told_at: datetime
     stale: bool = False
 
@@ -57,8 +51,7 @@ class Bases:
         *,
         sources: Mapping[SourceKind, Source],
         known: KnownModels,
-        machine: Machine,
-        budget_bytes: int,
+        judge: Judge,
         database: Database,
         lifetime_s: float,
         clock: Callable[[], float],
@@ -66,8 +59,7 @@ class Bases:
     ) -> None:
         self._sources = sources
         self._known = known
-        self._machine = machine
-        self._budget_bytes = budget_bytes
+        self._judge = judge
         self._database = database
         self._now = now
         self._cache: TimedCache[Basis] = TimedCache(lifetime_s=lifetime_s, clock=clock)
@@ -84,7 +76,8 @@ class Bases:
         """
         key = str(reference)
         try:
-            return (await self._cache.get(key, lambda: self._ask(reference))).value
+            cached = await self._cache.get(key, lambda: self._ask(reference))
+            return replace(cached.value, stale=cached.stale)
         except HubUnreachable:
             remembered = await self._remembered(key)
             if remembered is None:
@@ -104,66 +97,40 @@ class Bases:
         assert reference.source is not None, "a bare name is resolved before a source is asked"
         source = self._sources[reference.source]
         listing = source.list(reference)
+        if listing.source is SourceKind.HUGGINGFACE:  # its own spelling, which the cache folder is named after
+            listing = replace(listing, reference=replace(reference, name=listing.name))
         selection = select(listing)
         hub = hub_facts(listing)
-        inspection, problem = self._inspect(source, listing, selection.files, hub)
-        estimate = self._estimate(inspection, selection.files)
-        working = estimate.contexts[1] if estimate else min(8192, inspection.facts.context_window)
+        inspection = self._inspect(source, listing, selection.files, hub)
+        judgement = self._judge.judge(
+            listing.name,
+            inspection,
+            [(file.path, file.size) for file in selection.files],
+            tags=listing.tags,
+            gated=listing.gated,
+        )
         return Basis(
             name=library_name(reference, listing.name, selection.selector),
             listing=listing,
             chosen=selection.files,
             facts=inspection.facts,
-            compatibility=self._judge(listing, selection.files, inspection),
-            peaks={context: estimate.peak_bytes(context) for context in estimate.contexts} if estimate else {},
-            working_context=working,
-            problems=(*inspection.problems, *problem),
+            judgement=judgement,
             told_at=self._now(),
         )
 
-    def _inspect(
-        self, source: Source, listing: Listing, files: tuple[RemoteFile, ...], hub: HubFacts
-    ) -> tuple[Inspection, tuple[str, ...]]:
+    def _inspect(self, source: Source, listing: Listing, files: tuple[RemoteFile, ...], hub: HubFacts) -> Inspection:
         """Headers may be behind a gate that the listing is not behind: then the hub's own words must do."""
         by_path = {file.path: file for file in files}
-        sizes = {file.path: file.size for file in files}
+        paths = [file.path for file in files]
         try:
-            found = inspect(
-                listing.name, sizes, lambda path: source.reader(listing, by_path[path]), known=self._known, hub=hub
+            return inspect(
+                listing.name, paths, lambda path: source.reader(listing, by_path[path]), known=self._known, hub=hub
             )
         except HubUnreachable:
             raise
         except PaddockError as error:
-            blind = inspect(listing.name, {}, _nothing, known=self._known, hub=hub)
-            return blind, (error.message,)
-        return found, ()
-
-    def _estimate(self, inspection: Inspection, files: tuple[RemoteFile, ...]) -> MemoryEstimate | None:
-        weights = [file.size for file in files if file.path.endswith((".safetensors", ".gguf"))]
-        return estimate_memory(
-            facts=inspection.facts,
-            device=Device(self._machine.device),
-            config=inspection.config,
-            safetensors=inspection.safetensors,
-            gguf=inspection.gguf,
-            stored_bytes=sum(size or 0 for size in weights) or None,
-            budget_bytes=self._budget_bytes,
-        )
-
-    def _judge(self, listing: Listing, chosen: tuple[RemoteFile, ...], inspection: Inspection) -> Compatibility:
-        config = inspection.config or {}
-        quantization = config.get("quantization_config")
-        method = quantization.get("quant_method") if isinstance(quantization, dict) else None  # pyright: ignore
-        return judge(
-            name=listing.name,
-            files=[file.path for file in chosen],
-            format=inspection.facts.format,
-            tags=listing.tags,
-            architecture=inspection.facts.architecture,
-            remote_code=is_remote_code(config),
-            quantization_method=method if isinstance(method, str) else None,
-            gated=listing.gated,
-        )
+            blind = inspect_unread(listing.name, paths, known=self._known, hub=hub)
+            return replace(blind, problems=(error.message,))
 
     async def _remember(self, key: str, basis: Basis) -> None:
         if len(key) > _KEY_CHARACTERS_MAX:
@@ -193,20 +160,13 @@ def hub_facts(listing: Listing) -> HubFacts:
     )
 
 
-def _nothing(path: str) -> Any:
-    raise AssertionError(f"no file is listed, so {path} cannot be asked for")
-
-
 def _to_json(basis: Basis) -> dict[str, Any]:
     return {
         "name": basis.name,
         "listing": msgspec.to_builtins(basis.listing),
         "chosen": [file.path for file in basis.chosen],
         "facts": basis.facts.to_json(),
-        "compatibility": msgspec.to_builtins(basis.compatibility),
-        "peaks": [[context, peak] for context, peak in basis.peaks.items()],
-        "working_context": basis.working_context,
-        "problems": list(basis.problems),
+        "judgement": msgspec.to_builtins(basis.judgement),
         "told_at": basis.told_at.isoformat(),
     }
 
@@ -219,9 +179,6 @@ def _from_json(payload: Mapping[str, Any]) -> Basis:
         listing=listing,
         chosen=tuple(file for file in listing.files if file.path in chosen),
         facts=Facts.from_json(payload["facts"]),
-        compatibility=msgspec.convert(payload["compatibility"], Compatibility),
-        peaks=dict(msgspec.convert(payload["peaks"], list[tuple[int, int]])),
-        working_context=msgspec.convert(payload["working_context"], int),
-        problems=msgspec.convert(payload["problems"], tuple[str, ...]),
+        judgement=msgspec.convert(payload["judgement"], Judgement),
         told_at=msgspec.convert(payload["told_at"], datetime),
     )

@@ -4,7 +4,7 @@ The same code reads a folder on this disk and a repository on a hub, because bot
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -42,18 +42,25 @@ class Inspection:
 
 
 def inspect(
-    name: str, sizes: Mapping[str, int | None], open_file: Open, *, known: KnownModels, hub: HubFacts | None = None
+    name: str, paths: Sequence[str], open_file: Open, *, known: KnownModels, hub: HubFacts | None = None
 ) -> Inspection:
-    """What the model `name` is, from its files (`sizes` by path) and what a hub says of it.
+    """What the model `name` is, from its files and what a hub says of it.
 
     A file that cannot be understood is a problem in the answer, not an error. Errors of the network and of access pass.
     """
-    return _Inspector(sizes, open_file).inspect(name, known, hub)
+    return _Inspector(paths, open_file).inspect(name, known, hub)
+
+
+def inspect_unread(name: str, paths: Sequence[str], *, known: KnownModels, hub: HubFacts | None) -> Inspection:
+    """The same from names and the hub's words alone, where reading is not possible or would be too much."""
+    return Inspection(
+        facts=detect(name=name, config=None, hub=hub, files=paths, gguf=None, safetensors=None, known=known)
+    )
 
 
 class _Inspector:
-    def __init__(self, sizes: Mapping[str, int | None], open_file: Open) -> None:
-        self._sizes = sizes
+    def __init__(self, paths: Sequence[str], open_file: Open) -> None:
+        self._paths = paths
         self._open = open_file
         self._problems: list[str] = []
 
@@ -65,7 +72,7 @@ class _Inspector:
             name=name,
             config=config,
             hub=hub,
-            files=tuple(self._sizes),
+            files=self._paths,
             gguf=gguf,
             safetensors=safetensors,
             tokenizer_config=self._json("tokenizer_config.json"),
@@ -78,11 +85,11 @@ class _Inspector:
 
     def _gguf(self) -> GgufHeader | None:
         """The header of the first weight file that is no projector; a split model's tensors are joined."""
-        files = sorted(path for path in self._sizes if path.lower().endswith(".gguf"))
+        files = sorted(path for path in self._paths if path.lower().endswith(".gguf"))
         weights = [path for path in files if "mmproj" not in path.lower() and "projector" not in path.lower()] or files
         if not weights:
             return None
-        parts = [path for path in gguf_split_files(weights[0]) if path in self._sizes][:_SHARDS_READ_MAX]
+        parts = [path for path in gguf_split_files(weights[0]) if path in self._paths][:_SHARDS_READ_MAX]
         headers = [header for path in parts if (header := self._try(path, read_gguf_header)) is not None]
         if not headers:
             return None
@@ -90,7 +97,7 @@ class _Inspector:
         return replace(headers[0], tensors=tensors, data_bytes=sum(header.data_bytes for header in headers))
 
     def _safetensors(self) -> SafetensorsSummary | None:
-        shards = sorted(path for path in self._sizes if path.endswith(".safetensors"))
+        shards = sorted(path for path in self._paths if path.endswith(".safetensors"))
         if not shards:
             return None
         headers = {
@@ -144,9 +151,9 @@ class _Inspector:
 
     def _find(self, name: str) -> str | None:
         """At the top, else the one that lies highest: some repositories keep the model in a folder."""
-        if name in self._sizes:
+        if name in self._paths:
             return name
-        below = [path for path in self._sizes if PurePosixPath(path).name == name]
+        below = [path for path in self._paths if PurePosixPath(path).name == name]
         return min(below, key=lambda path: (path.count("/"), path)) if below else None
 
 

@@ -16,7 +16,7 @@ def library_name(reference: ModelReference, listed_name: str, selector: str | No
     """The library's one name for what `reference` names. `selector` is the quantization or file that was chosen."""
     match reference.source:
         case SourceKind.HUGGINGFACE:
-            return f"{reference.name}:{selector}" if selector else reference.name
+            return f"{listed_name}:{selector}" if selector else listed_name
         case SourceKind.OLLAMA:
             # `user/model:tag` alone would read as a Hugging Face name.
             return f"ollama://{reference.name}" if "/" in reference.name else reference.name

@@ -1,6 +1,7 @@
 """Makes plans, and the work that carries one out. Nothing moves here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from paddock.hub.reference import ModelReference
@@ -8,7 +9,7 @@ from paddock.hub.source import RemoteFile
 from paddock.library.basis import Bases, Basis
 from paddock.library.jobs import Jobs
 from paddock.library.machine import Machine
-from paddock.library.plan import MemoryAt, Plan, PlannedFile, PullOptions
+from paddock.library.plan import Plan, PlannedFile, PullOptions
 from paddock.library.pulls import Work
 from paddock.store.placement import Placement
 from paddock.store.space import DiskOutcome, DiskVerdict, FreeSpace, judge_disk, volume_of
@@ -44,9 +45,13 @@ class Planner:
         basis = await self._bases.get(reference)
         return await self._plan(basis, self._placement(basis, options), options)
 
-    async def work(self, reference: ModelReference, options: PullOptions) -> Work:
-        """The same, with all that it takes to carry it out. Always asks the source."""
-        basis = await self._bases.ask(reference)
+    async def work(self, reference: ModelReference, options: PullOptions, *, at: str | None = None) -> Work:
+        """The same, with all that it takes to carry it out. Always asks the source.
+
+        `at` is the commit at which an interrupted pull began: a branch that moved since does not mix two revisions.
+        """
+        basis = await self._bases.ask(replace(reference, revision=at) if at else reference)
+        basis = replace(basis, listing=replace(basis.listing, reference=reference))
         placement = self._placement(basis, options)
         plan = await self._plan(basis, placement, options)
         missing = tuple(file for file, planned in zip(basis.chosen, plan.files, strict=True) if not planned.here)
@@ -86,16 +91,13 @@ class Planner:
             fetch_bytes=fetch,
             size_known=size_known,
             facts=facts,
-            compatibility=basis.compatibility,
+            compatibility=basis.judgement.compatibility,
             disk_path=str(placement.root),
             disk=disk,
             device=self._machine.device,
             memory_budget_bytes=self._budget_bytes,
-            memory=tuple(
-                MemoryAt(context=context, peak_bytes=peak, fits=peak <= self._budget_bytes)
-                for context, peak in sorted(basis.peaks.items())
-            ),
-            working_context=basis.working_context,
+            memory=basis.judgement.memory,
+            working_context=basis.judgement.working_context,
             warnings=_warnings(basis, disk, size_known=size_known),
             stale=basis.stale,
             told_at=basis.told_at,
@@ -143,9 +145,9 @@ def _warnings(basis: Basis, disk: DiskVerdict, *, size_known: bool) -> tuple[str
         warnings.append("The source does not tell the size of every file; the disk can only be checked on the way.")
     if not all(file.sha256 or file.git_oid for file in basis.chosen):
         warnings.append("The source tells no hash for some files; their size is all that can be checked.")
-    if basis.compatibility.verdict is Verdict.UNKNOWN:
-        warnings.extend(basis.compatibility.reasons)
-    if basis.compatibility.confidence is Confidence.LOW:
+    if basis.judgement.compatibility.verdict is Verdict.UNKNOWN:
+        warnings.extend(basis.judgement.compatibility.reasons)
+    if basis.judgement.compatibility.confidence is Confidence.LOW:
         warnings.append("Nobody says that it runs on MLX; its files and architecture only suggest it.")
-    warnings.extend(basis.problems)
+    warnings.extend(basis.judgement.problems)
     return tuple(warnings)

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from paddock.errors import InUse, Interrupted, NotFound, PaddockError
+from paddock.errors import Interrupted, InUse, NotFound, PaddockError
 from paddock.hub.progress import PullProgress
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import Listing, RemoteFile
@@ -55,7 +55,7 @@ class PullRoom:
     """What pulls are handed: how to prepare, move and finish, and where reservations are agreed on."""
 
     jobs: Jobs
-    prepare: Callable[[str, PullOptions], Awaitable[Work]]  # asks the source again; raises what a plan raises
+    prepare: Callable[[PullJob], Awaitable[Work]]  # asks the source again, at the job's revision; raises what a plan raises
     check_room: Callable[[Work, int], None]  # raises NotEnoughDisk given the bytes that other pulls have reserved
     fetch: Callable[[Work, RemoteFile, PullProgress, Stop], None]  # blocking; one file to its final name
     discard: Callable[[PullJob], None]  # blocking; deletes the parts of a job that does not run
@@ -160,7 +160,7 @@ class Pulls:
             )
         if job.id in self._running:
             return job
-        work = await self._room.prepare(job.reference, job.options)
+        work = await self._room.prepare(job)
         return await self.start(work, job.options)
 
     async def resume_interrupted(self) -> Sequence[PullJob]:

@@ -14,11 +14,13 @@ from pathlib import Path
 from paddock.catalog.known import KnownModels
 from paddock.errors import StorageError
 from paddock.hub.reference import parse_reference
+from paddock.hub.source import Listing
 from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
 from paddock.library.caching import TimedCache
 from paddock.library.fingerprint import FileStamp, fingerprint_files, fingerprint_stamps
-from paddock.library.inspection import disk_reader, inspect
+from paddock.library.inspection import Inspection, disk_reader, inspect
+from paddock.library.judging import Judge, Judgement
 from paddock.library.naming import library_name
 from paddock.library.records import KeptFile, ModelRecord, Records
 from paddock.vocabulary import Origin, SourceKind
@@ -81,6 +83,7 @@ class Shelf:
         records: Records,
         look: Callable[[], Iterable[Seen]],
         known: KnownModels,
+        judge: Judge,
         lifetime_s: float,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -89,7 +92,8 @@ class Shelf:
         self._records = records
         self._look = look
         self._known = known
-        self._now = now
+        self._judge = judge
+        self.now = now
         self._cache: TimedCache[Mapping[str, ModelRecord]] = TimedCache(lifetime_s=lifetime_s, clock=clock)
 
     async def models(self) -> Mapping[str, ModelRecord]:
@@ -147,12 +151,44 @@ class Shelf:
         else:
             stock.take(self.record_of(_seen_again(record), before=record))
 
+    def judge(self, record: ModelRecord) -> Judgement:
+        """What the model means on this machine, read from its headers. Blocking."""
+        seen = _seen_again(record)
+        sizes = [(_shown_name(seen, file), file.size) for file in seen.files]
+        return self._judge.judge(record.name, self._inspect(seen), sizes)
+
+    def _inspect(self, seen: Seen) -> Inspection:
+        locations = {_shown_name(seen, file): file.location for file in seen.files}
+        return inspect(seen.name, list(locations), disk_reader(locations), known=self._known)
+
+    async def register(self, listing: Listing, *, name: str, pinned: bool) -> ModelRecord:
+        """Take a local file or folder into the list where it lies. Nothing is copied."""
+        path = Path(listing.reference.name)
+        root = path if path.is_dir() else path.parent
+        files = tuple(found_file(file.path, file.location, Path(file.location).stat()) for file in listing.files)
+        seen = Seen(
+            name=name,
+            reference=str(listing.reference),
+            source=SourceKind.LOCAL,
+            origin=Origin.REGISTERED,
+            path=path,
+            root=root,
+            revision=listing.revision,
+            files=files,
+            license=listing.license,
+        )
+        record = replace(await asyncio.to_thread(self.record_of, seen), pinned=pinned)
+        await self.add(record)
+        return record
+
+    async def add(self, record: ModelRecord) -> None:
+        await self._records.save(record)
+        self.invalidate()
+
     def record_of(self, seen: Seen, *, before: ModelRecord | None = None) -> ModelRecord:
         """Read the model's headers and make its record; what people set on it (`before`) stays. Blocking."""
-        locations = {_shown_name(seen, file): file.location for file in seen.files}
-        sizes = {_shown_name(seen, file): file.size for file in seen.files}
-        inspection = inspect(seen.name, sizes, disk_reader(locations), known=self._known)
-        now = self._now()
+        inspection = self._inspect(seen)
+        now = self.now()
         newest_ns = max((file.mtime_ns for file in seen.files), default=0)
         origin = before.origin if before is not None and before.path == str(seen.path) else seen.origin
         return ModelRecord(

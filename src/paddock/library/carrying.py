@@ -1,0 +1,207 @@
+"""The same models on another machine: `models.lock`, `sync`, and folders carried over by hand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddock.errors import Corrupt, NotFound, PaddockError
+from paddock.hub.reference import ModelReference, parse_reference
+from paddock.library.exchange import (
+    ExportedModel,
+    ExportPlan,
+    ImportedModel,
+    export_models,
+    import_model,
+    plan_export,
+    read_carried,
+)
+from paddock.library.inventory import FileEntry
+from paddock.library.lockfile import Differences, Lock, LockedModel, compare, find_in_folder, read_lock, write_lock
+from paddock.library.naming import model_not_found
+from paddock.library.planner import Place
+from paddock.library.records import ModelRecord
+from paddock.library.settling import settle_import
+from paddock.library.shelf import Shelf
+from paddock.store.checksum import sha256_of
+from paddock.vocabulary import Origin, SourceKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What `sync` found and did."""
+
+    differences: Differences
+    pulled: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()  # from the carried folder
+    failures: tuple[tuple[str, str], ...] = ()  # (model, what went wrong)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether this machine now has what the lock says."""
+        return not self.failures and (
+            self.differences.is_same
+            or {model.name for model in self.differences.to_fetch} <= {*self.pulled, *self.copied}
+        )
+
+
+class Carrier:
+    def __init__(self, *, shelf: Shelf, place: Place) -> None:
+        self._shelf = shelf
+        self._place = place
+
+    async def lock(self, path: Path, names: Sequence[str] = ()) -> Lock:
+        """Write down exactly what is here: revisions and hashes of every model that can be had elsewhere."""
+        records = await self._chosen(names)
+        locked = await asyncio.to_thread(lambda: [locked_model(record) for record in records if _portable(record)])
+        lock = Lock(tuple(locked))
+        await asyncio.to_thread(write_lock, lock, path)
+        return lock
+
+    async def compare(self, path: Path) -> Differences:
+        """What this machine lacks of a lock. Sizes and noted hashes only; `verify` reads the bytes."""
+        lock = await asyncio.to_thread(read_lock, path)
+        records = [record for record in (await self._shelf.models()).values() if _portable(record)]
+        return compare(lock, await asyncio.to_thread(lambda: [_known_model(record) for record in records]))
+
+    async def sync(
+        self,
+        path: Path,
+        *,
+        frozen: bool,
+        folder: Path | None,
+        pull: Callable[[LockedModel], Awaitable[object]],
+        dry_run: bool = False,
+    ) -> SyncReport:
+        """Make this machine hold what the lock says: from `folder` where it has it, else from the source.
+
+        `frozen` accepts nothing but exactly the locked revisions and hashes (a pull of a lock pins both anyway; frozen also
+        fails when one model could not be had). Models that the lock does not name stay.
+        """
+        differences = await self.compare(path)
+        if dry_run:
+            return SyncReport(differences=differences)
+        carried = await self._carried(folder, differences.to_fetch)
+        pulled: list[str] = []
+        copied: list[str] = []
+        failures: list[tuple[str, str]] = []
+        for model in differences.to_fetch:
+            try:
+                if model.name in carried:
+                    await self._import(carried[model.name])
+                    copied.append(model.name)
+                else:
+                    await pull(model)
+                    pulled.append(model.name)
+            except PaddockError as error:
+                failures.append((model.name, error.message))
+        self._shelf.invalidate()
+        report = SyncReport(
+            differences=differences, pulled=tuple(pulled), copied=tuple(copied), failures=tuple(failures)
+        )
+        if frozen:
+            await self._insist(path, report)
+        return report
+
+    async def export(self, names: Sequence[str], folder: Path, *, dry_run: bool = False) -> ExportPlan:
+        """Copy models and their lock into a folder that can be carried to another machine."""
+        records = await self._chosen(names)
+        exported = await asyncio.to_thread(lambda: [_exported(record) for record in records])
+        plan = await asyncio.to_thread(plan_export, exported, folder)
+        if not dry_run:
+            await asyncio.to_thread(export_models, plan)
+        return plan
+
+    async def import_folder(self, folder: Path, names: Sequence[str] = (), *, dry_run: bool = False) -> Sequence[str]:
+        """Take the models of a carried folder, every hash checked. Returns their names."""
+        carried = await asyncio.to_thread(lambda: read_carried(folder, names=names or None))
+        if not dry_run:
+            for imported in carried:
+                await self._import(imported)
+            self._shelf.invalidate()
+        return [imported.model.name for imported in carried]
+
+    async def _import(self, imported: ImportedModel) -> None:
+        reference = parse_reference(imported.model.reference)
+        record = await asyncio.to_thread(self._import_now, imported, reference)
+        await self._shelf.add(record)
+
+    def _import_now(self, imported: ImportedModel, reference: ModelReference) -> ModelRecord:
+        model = imported.model
+        keys = {file.path: file.git_oid or file.sha256 or "" for file in model.files}
+        placement = self._place(reference, model.name, model.revision or "", keys)
+        return settle_import(model, reference, import_model(imported, placement), self._shelf)
+
+    async def _carried(self, folder: Path | None, wanted: Sequence[LockedModel]) -> Mapping[str, ImportedModel]:
+        """Those of the wanted models that lie whole in `folder`, under whatever names."""
+        if folder is None or not wanted:
+            return {}
+        matches = await asyncio.to_thread(find_in_folder, folder, Lock(tuple(wanted)))
+        return {
+            model.name: ImportedModel(model=model, sources=matches.found[model.name])
+            for model in wanted
+            if matches.is_complete(model.name)
+        }
+
+    async def _insist(self, path: Path, report: SyncReport) -> None:
+        left = (await self.compare(path)).to_fetch
+        if left or report.failures:
+            what = report.failures[0] if report.failures else (left[0].name, "it is not what the lock says")
+            raise Corrupt(
+                f"This machine is not what {path.name} says: `{what[0]}`: {what[1]}",
+                hint="Mend the cause and run `paddock sync --frozen` again; what arrived is kept.",
+            )
+
+    async def _chosen(self, names: Sequence[str]) -> list[ModelRecord]:
+        models = await self._shelf.models()
+        missing = [name for name in names if name not in models]
+        if missing:
+            raise model_not_found(missing[0], models)
+        return [models[name] for name in names] if names else list(models.values())
+
+
+def locked_model(record: ModelRecord) -> LockedModel:
+    """The record as a lock tells it. Blocking: a file whose source told no hash is hashed now."""
+    return LockedModel(
+        name=record.name,
+        reference=record.reference,
+        source=record.source,
+        revision=record.revision,
+        format=record.format,
+        files=tuple(
+            FileEntry(
+                path=file.path,
+                size=file.size,
+                sha256=file.sha256 or (None if file.git_oid else sha256_of(Path(record.root) / file.path)),
+                git_oid=file.git_oid,
+            )
+            for file in record.files
+        ),
+    )
+
+
+def _known_model(record: ModelRecord) -> LockedModel:
+    """The same without reading a byte: what is not noted is not compared."""
+    files = tuple(
+        FileEntry(path=file.path, size=file.size, sha256=file.sha256, git_oid=file.git_oid) for file in record.files
+    )
+    return LockedModel(
+        name=record.name,
+        reference=record.reference,
+        source=record.source,
+        revision=record.revision,
+        format=record.format,
+        files=files,
+    )
+
+
+def _exported(record: ModelRecord) -> ExportedModel:
+    if not record.files:
+        raise NotFound(f"`{record.name}` has no files.", hint="Look at it with `paddock show`.")
+    sources = {file.path: Path(record.root) / file.path for file in record.files}
+    return ExportedModel(model=locked_model(record), sources=sources)
+
+
+def _portable(record: ModelRecord) -> bool:
+    """Built-in models are everywhere; a registered folder is nowhere else."""
+    return record.origin is not Origin.BUILTIN and record.source is not SourceKind.LOCAL
