@@ -40,13 +40,13 @@ def one_each(files: list[FileEntry]) -> bool:
     return True
 
 
-safe_paths = st.text(min_size=1, max_size=40).filter(is_safe_path)
+safe_paths = st.text(min_size=1, max_size=12).filter(is_safe_path)
 file_entries = st.builds(
     FileEntry,
     path=safe_paths,
     size=st.integers(0, 2**53),
-    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
-    git_oid=st.none() | st.text("0123456789abcdef", min_size=40, max_size=40),
+    sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    git_oid=st.none() | st.binary(min_size=20, max_size=20).map(bytes.hex),
 )
 models = st.builds(
     LockedModel,
