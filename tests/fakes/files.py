@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.fakes.content import Content, content_of
+from tests.fakes.messages import Answer, Request
 from tests.fakes.repository import FileValue
-from tests.fakes.serving import Answer, FakeServer, Request
+from tests.fakes.serving import FakeServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ serves LFS files to signed URLs that expire, and refuses requests that carry a t
 import argparse
 import hashlib
 import hmac
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +20,10 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from tests.fakes.content import Content, Generated, content_of
+from tests.fakes.messages import Answer, Request
 from tests.fakes.repository import Entry, FileValue, Repository, tree_entry
-from tests.fakes.serving import EXPIRED_XML, Answer, FakeServer, Request
+from tests.fakes.script import EXPIRED_XML
+from tests.fakes.serving import FakeServer
 
 _SIGNING_KEY = b"fake"
 _API_VERBS = ("revision", "tree", "paths-info", "refs", "auth-check")
@@ -329,11 +330,6 @@ def _gated(request: Request, repository: Repository) -> Answer:
         f"https://huggingface.co/{repository.name} to ask for access."
     )
     return _error(403, "GatedRepo", message)
-
-
-def log_of(url: str, read: Callable[[str], bytes]) -> list[dict[str, Any]]:
-    """The log of a hub in another process."""
-    return json.loads(read(f"{url.rstrip('/')}/_log"))
 
 
 def _bytes_of(text: str) -> int:

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tests.fakes.content import Content, content_of
+from tests.fakes.messages import Answer, Request
 from tests.fakes.repository import FileValue
-from tests.fakes.serving import Answer, FakeServer, Request
+from tests.fakes.serving import FakeServer
 
 
 @dataclass(slots=True)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.fakes.content import Content, content_of
+from tests.fakes.messages import Answer, Request
 from tests.fakes.repository import FileValue
-from tests.fakes.serving import Answer, FakeServer, Request
+from tests.fakes.serving import FakeServer
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"

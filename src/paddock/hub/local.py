@@ -43,6 +43,9 @@ class LocalSource:
 
     kind = SourceKind.LOCAL
 
+    def __init__(self, *, files_max: int = FILES_MAX) -> None:
+        self._files_max = files_max
+
     def search(self, query: str, *, limit: int) -> Sequence[Hit]:
         """Nothing: the disk is not searched for models here."""
         return ()
@@ -50,7 +53,7 @@ class LocalSource:
     def list(self, reference: ModelReference) -> Listing:
         """The files at the reference's path. Raises ModelNotFound, InvalidFile, StorageError."""
         path = Path(reference.name)
-        files = local_files(path)
+        files = local_files(path, files_max=self._files_max)
         revision = hashlib.sha256("\n".join(f"{file.path}\0{file.key}" for file in files).encode(errors="replace"))
         return Listing(
             reference=reference,
@@ -85,7 +88,7 @@ def open_local(file: RemoteFile) -> FileReader:
         ) from error
 
 
-def local_files(path: Path) -> tuple[LocalFile, ...]:
+def local_files(path: Path, *, files_max: int = FILES_MAX) -> tuple[LocalFile, ...]:
     """The plain files of the model at `path`, by path. Hidden files are not part of a model.
 
     Symbolic links count as the files they lead to as long as those lie in the folder itself, or in the blobs of the
@@ -106,13 +109,13 @@ def local_files(path: Path) -> tuple[LocalFile, ...]:
             f"`{path}` is neither a file nor a folder.", hint="Name a model's folder or its `.gguf` file."
         )
     root = path.resolve()
-    files = tuple(sorted(_walk(root), key=lambda file: file.path))
+    files = tuple(sorted(_walk(root, files_max), key=lambda file: file.path))
     if not files:
         raise InvalidFile(f"`{path}` holds no files.", hint="Name the folder that holds the model's weights.")
     return files
 
 
-def _walk(root: Path) -> Iterator[LocalFile]:
+def _walk(root: Path, files_max: int) -> Iterator[LocalFile]:
     allowed = _allowed(root)
     count = 0
     for folder, folders, names in os.walk(root, onerror=_unreadable):
@@ -121,9 +124,9 @@ def _walk(root: Path) -> Iterator[LocalFile]:
             if name.startswith("."):
                 continue
             count += 1
-            if count > FILES_MAX:
+            if count > files_max:
                 raise InvalidFile(
-                    f"`{root}` holds more than {FILES_MAX:,} files.",
+                    f"`{root}` holds more than {files_max:,} files.",
                     hint="Name the model's own folder, not one above it.",
                 )
             found = Path(folder, name)
