@@ -207,15 +207,15 @@ def test_files_without_links_are_models_too(hub: Path):
     assert names(hub) == ["org/copied"]
 
 
-def test_five_hundred_models_are_found_in_a_quarter_of_a_second(hub: Path):
-    """`paddock list` starts with this scan."""
+def test_five_hundred_models_are_found_in_a_quarter_of_a_second_of_work(hub: Path):
+    """`paddock list` starts with this scan. Processor time, so that a busy machine does not decide."""
     files = MLX_FILES | {f"part-{number}.json": b"{}" for number in range(5)}
     for number in range(500):
         huggingface_repository(hub, f"org/model-{number}", files)
     seconds: list[float] = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         found = search(hub)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     assert len(found.models) == 500
     assert min(seconds) < 0.25

@@ -148,10 +148,10 @@ def test_what_runs_code_or_grows_is_refused_when_a_template_is_saved(template: s
 )
 def test_bombs_go_off_quickly_and_harmlessly(template: str, values: dict[str, object]):
     """What cannot be seen in the text of a template is metered while it is rendered."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidTemplate, match=r"rounds|characters"):
         render(template, values)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_template_that_takes_too_long_is_stopped():

@@ -126,9 +126,7 @@ def read_bundle(folder: Path) -> Bundle:
     Files are not hashed here: that is `damage`'s work.
     """
     folder = folder.absolute()
-    document = Document(
-        folder / BUNDLE_NAME, kind="bundle", hint="Write it anew with `paddock export --bundle`, or remove the folder."
-    )
+    document = Document(folder / BUNDLE_NAME, kind="bundle", hint="Make the bundle anew, or take its folder away.")
     version: object = document.content.get("version")
     if version != VERSION or isinstance(version, bool):
         raise document.wrong(f"its version is {version!r}, this Paddock reads version {VERSION}", near="version")

@@ -22,7 +22,7 @@ FILE_BYTES_MAX = 16 * 1024 * 1024
 ENTRIES_MAX = 10_000
 OPTIONS_MAX = 100
 _NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,254}[A-Za-z0-9_-])?$"
-_HINT = "Export it again with `paddock export --registry`, or correct the line."
+_HINT = "Export it again where it comes from, or correct the entry."
 
 
 def _reference(text: str) -> str:
