@@ -1,0 +1,103 @@
+"""Every command by name. Command modules are imported when their command is called, so `--help` stays fast."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cyclopts import App, Group, Parameter
+
+from paddock.cli.help import CalmFormatter
+from paddock.version import VERSION
+
+PROGRAM: Final = "paddock"
+_HELP: Final = """\
+Keeps AI models on your own machines: finds them, says whether they fit, fetches them safely, serves them.
+
+`paddock COMMAND --help` explains one command. Data goes to stdout, everything else to stderr.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its names, where it is, and its line in `paddock --help`."""
+
+    names: tuple[str, ...]
+    place: str  # module:attribute below paddock.cli.commands
+    summary: str
+
+
+# In the order in which people meet them.
+COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
+    "Find and fetch": (
+        Command(("search",), "search:search", "Find models at the hubs, and see which run here."),
+        Command(("plan",), "plan:plan", "See what pulling a model would take."),
+        Command(("pull",), "pull:pull", "Fetch a model, or go on where it stopped."),
+        Command(("pulls",), "pulls:pulls", "List downloads; pause, resume or cancel them."),
+    ),
+    "Your models": (
+        Command(("list", "ls"), "models:list_models", "List the models on this machine."),
+        Command(("show",), "show:show", "Show everything that is known about a model."),
+        Command(("compare",), "show:compare", "Show models side by side."),
+        Command(("cp",), "models:copy", "Give a model a second name."),
+        Command(("keep",), "models:keep", "Pin a model, or set how long it stays in memory."),
+        Command(("rm", "remove", "delete"), "models:remove", "Remove models from this machine."),
+        Command(("verify",), "verify:verify", "Check every byte of a model against its hash."),
+    ),
+    "Disk": (
+        Command(("df",), "disk:usage", "Show what models take on the disk."),
+        Command(("prune",), "disk:prune", "Clean up what is not used, once you have seen it."),
+    ),
+    "Carry and share": (
+        Command(("lock",), "lock:lock", "Write the exact models here to `models.lock`."),
+        Command(("sync",), "lock:sync", "Make this machine the same as a `models.lock`."),
+        Command(("export",), "exchange:export", "Write models, or the registry, to carry along."),
+        Command(("import",), "exchange:import_", "Take in what `paddock export` wrote."),
+        Command(("registry",), "registry:registry", "List and change models known by a short name."),
+        Command(("template",), "template:template", "Keep prompt templates, and fill them in."),
+    ),
+    "Paddock itself": (
+        Command(("config",), "config:config", "Show and change settings."),
+        Command(("doctor",), "doctor:doctor", "Check this installation and say what to mend."),
+        Command(("completion",), "completion:completion", "Print a completion script for your shell."),
+        Command(("version",), "version:version", "Print the version."),
+    ),
+}
+
+
+def build_application() -> App:
+    """The application, no command of it loaded yet."""
+    application = App(
+        name=PROGRAM,
+        help=_HELP,
+        help_format="plaintext",
+        help_formatter=CalmFormatter(),
+        version=VERSION,
+        default_parameter=Parameter(negative=(), show_default=False),
+        group_commands=Group("Everywhere", sort_key=len(COMMANDS)),
+        group_arguments=Group("Arguments", sort_key=0),
+        group_parameters=Group("Options", sort_key=1),
+        result_action="return_value",
+    )
+    for position, (title, commands) in enumerate(COMMANDS.items()):
+        group = Group(title, sort_key=position)
+        for order, command in enumerate(commands):
+            application.command(
+                f"paddock.cli.commands.{command.place}",
+                name=command.names[0],
+                alias=command.names[1:],
+                help=command.summary,
+                group=group,
+                sort_key=order,
+            )
+    return application
+
+
+def load(application: App, name: str) -> App:
+    """The command `name`, imported. Its help becomes its own docstring, of which the summary is the first line."""
+    command = application[name]
+    command.help = None
+    return command
+
+
+def command_names() -> list[str]:
+    """Every name that the first word may be."""
+    return [name for commands in COMMANDS.values() for command in commands for name in command.names]

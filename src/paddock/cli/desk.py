@@ -1,0 +1,99 @@
+"""What every command works at: where its answer goes, whom it may ask, and the library when it wants one."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import Parameter
+
+from paddock.cli.flags import Flags
+from paddock.cli.invocation import Invocation
+from paddock.cli.output import json_document, json_line
+from paddock.cli.questions import ask
+from paddock.cli.screen import Screen
+from paddock.errors import UsageError
+
+if TYPE_CHECKING:
+    from paddock.config.schema import Config
+    from paddock.library.library import Library
+
+T = TypeVar("T")
+Given = Annotated[T, Parameter(parse=False, show=False)]
+"""A parameter that `main` fills in, not the person."""
+
+
+class Desk:
+    """One command's surroundings. With `--json` stdout carries one document and stderr one JSON object a line."""
+
+    def __init__(self, invocation: Invocation, flags: Flags) -> None:
+        self.invocation = invocation
+        self.flags = flags
+        self.out = Screen.on(invocation.stdout, invocation.environment)
+        self.err = Screen.on(invocation.stderr, invocation.environment)
+        self.exit_code = 0
+
+    # What a command says
+
+    def answer(self, document: object, text: Callable[[Screen], None]) -> None:
+        """The result: `document` with `--json`, else `text` draws it."""
+        if self.flags.json:
+            self.out.stream.write(json_document(document))
+        else:
+            text(self.out)
+        self.out.flush()
+
+    def notice(self, text: str) -> None:
+        """A sentence beside the result."""
+        if self.flags.json:
+            self.report("notice", text)
+        else:
+            self.err.sentence(text)
+            self.err.flush()
+
+    def warn(self, text: str) -> None:
+        """A sentence that somebody should read."""
+        if self.flags.json:
+            self.report("warning", text)
+        else:
+            self.err.sentence(f"warning: {text}", style="yellow")
+            self.err.flush()
+
+    def report(self, kind: str, value: object) -> None:
+        """One JSON line on stderr: `{"notice": …}`, `{"progress": …}`."""
+        self.err.stream.write(json_line({kind: value}))
+        self.err.flush()
+
+    def fail(self, exit_code: int) -> None:
+        """The answer was given, and it is not the one that was hoped for."""
+        self.exit_code = exit_code
+
+    # Whom it may ask
+
+    async def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; `--yes` answers it. Raises UsageError when nobody is there to answer."""
+        if self.flags.assume_yes:
+            return True
+        if self.flags.json or not self.invocation.may_ask:
+            raise UsageError(f"This wants an answer: {question}", hint="Say yes beforehand with `--yes`.")
+        return await ask(self.err, self.invocation.stdin, question)
+
+    # What it works with
+
+    @cached_property
+    def config(self) -> "Config":
+        """The settings; what is odd about them is said once. Raises InvalidConfig."""
+        from paddock.config.sources import load_config
+
+        config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace)
+        for warning in config.warnings:
+            self.warn(warning)
+        return config
+
+    @asynccontextmanager
+    async def library(self) -> AsyncGenerator["Library"]:
+        """The library, opened in this process and closed again; what runs when it closes is paused."""
+        from paddock.app import open_library
+
+        async with open_library(self.config) as library:
+            yield library
