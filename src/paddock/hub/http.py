@@ -6,6 +6,7 @@ redirects followed by hand so that each hop is judged before it is asked and get
 
 import random
 import re
+import socket
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ from paddock.version import VERSION
 
 Headers = Callable[[str], Mapping[str, str]]  # the headers for one URL; a `Source.headers` fits
 USER_AGENT = f"paddock/{VERSION}"
+# What lies in the system's buffers when we are killed is fetched again, so no more of it than a fast line needs.
+_WINDOW_BYTES = 3 << 20
+_SOCKET_OPTIONS = (
+    [(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, _WINDOW_BYTES)] if hasattr(socket, "TCP_WINDOW_CLAMP") else []
+)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RATE_LIMIT = re.compile(r";\s*r=0\s*;\s*t=(?P<seconds>\d{1,9})")  # "nothing left in this window, next in t seconds"
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
@@ -81,10 +87,14 @@ class HttpClient:
             headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nothing a hub sets is sent back
             timeout=_timeout(self.limits, self.limits.read_timeout_s),
-            limits=httpx2.Limits(max_connections=self.limits.connections_max, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,  # proxies, .netrc passwords: only what was configured
-            proxy=proxy,
+            transport=httpx2.HTTPTransport(
+                limits=httpx2.Limits(max_connections=self.limits.connections_max, max_keepalive_connections=8),
+                trust_env=False,
+                proxy=proxy,
+                socket_options=_SOCKET_OPTIONS,
+            ),
         )
 
     def __enter__(self) -> Self:

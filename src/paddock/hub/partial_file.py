@@ -1,6 +1,6 @@
 """The file that grows: bytes and hash move together, so that after any failure it is known what is here.
 
-    network thread ──[blocks]──► queue (2 MB) ──► writer thread: write, hash, report
+    network thread ──[blocks]──► queue (1 MB) ──► writer thread: write, hash, report
 
 Reading, hashing and writing overlap; hashing and writing release the GIL. Nothing stays in a buffer of ours but the
 queue, so a killed process loses at most that.
@@ -19,8 +19,8 @@ from paddock.store.checksum import BLOCK_BYTES, Hasher
 from paddock.store.space import free_space
 from paddock.units import human_bytes
 
-_BLOCK_BYTES = 512 << 10
-_QUEUED_BLOCKS_MAX = 4
+_BLOCK_BYTES = 256 << 10
+_QUEUED_BLOCKS_MAX = 3
 _FLUSH_BYTES = 64 << 20  # write-back starts this often, so that the last fsync has little left to do
 
 Pieces = list[bytes]
