@@ -5,6 +5,7 @@ written; what vanished is dropped. The answer is good for a minute, or until som
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from paddock.hub.reference import parse_reference
 from paddock.hub.source import Listing
 from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
+from paddock.library.bundles import BundledModel
 from paddock.library.caching import TimedCache
 from paddock.library.fingerprint import FileStamp, fingerprint_files, fingerprint_stamps
 from paddock.library.inspection import Inspection, disk_reader, inspect
@@ -71,6 +73,25 @@ def seen_elsewhere(found: FoundModel) -> Seen:
         root=found.root,
         revision=found.revision,
         files=found.files,
+    )
+
+
+def seen_in_bundle(model: BundledModel) -> Seen:
+    """A model that ships with the package, or with somebody's product. Its bundle tells what each file must hash to."""
+    files: list[FoundFile] = []
+    for file in model.files:
+        path = model.path / file.path
+        files.append(found_file(file.path, str(path), path.stat(), sha256=file.sha256, git_oid=file.git_oid))
+    revision = hashlib.sha256("".join(f"{file.path}\0{file.sha256}\n" for file in model.files).encode()).hexdigest()
+    return Seen(
+        name=model.name,
+        reference=f"builtin://{model.name}",
+        source=SourceKind.BUILTIN,
+        origin=Origin.BUILTIN,
+        path=model.path,
+        root=model.path,
+        revision=revision,
+        files=tuple(files),
     )
 
 
@@ -163,8 +184,12 @@ class Shelf:
 
     async def register(self, listing: Listing, *, name: str, pinned: bool) -> ModelRecord:
         """Take a local file or folder into the list where it lies. Nothing is copied."""
+        record = replace(await asyncio.to_thread(self._registered, listing, name), pinned=pinned)
+        await self.add(record)
+        return record
+
+    def _registered(self, listing: Listing, name: str) -> ModelRecord:
         path = Path(listing.reference.name)
-        root = path if path.is_dir() else path.parent
         files = tuple(found_file(file.path, file.location, Path(file.location).stat()) for file in listing.files)
         seen = Seen(
             name=name,
@@ -172,14 +197,12 @@ class Shelf:
             source=SourceKind.LOCAL,
             origin=Origin.REGISTERED,
             path=path,
-            root=root,
+            root=path if path.is_dir() else path.parent,
             revision=listing.revision,
             files=files,
             license=listing.license,
         )
-        record = replace(await asyncio.to_thread(self.record_of, seen), pinned=pinned)
-        await self.add(record)
-        return record
+        return self.record_of(seen)
 
     async def add(self, record: ModelRecord) -> None:
         await self._records.save(record)

@@ -1,0 +1,263 @@
+"""The composition root: builds every object from the configuration and passes it on by constructor.
+
+Nothing here decides anything. Whoever wants a library opens one:
+
+    async with open_library(load_config(...)) as library:
+        print(await library.list())
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paddock.catalog.known import built_in_models
+from paddock.config.schema import Config
+from paddock.db.engine import Database
+from paddock.hub.builtin import BuiltinSource
+from paddock.hub.http import HttpClient, HttpLimits
+from paddock.hub.hub_cache import HubCachePlacement
+from paddock.hub.huggingface import HuggingFaceSource
+from paddock.hub.kaggle import KaggleSource
+from paddock.hub.local import LocalSource
+from paddock.hub.ollama import OllamaSource
+from paddock.hub.progress import PullProgress
+from paddock.hub.reference import ModelReference, parse_reference
+from paddock.hub.source import RemoteFile, Source
+from paddock.hub.stopping import Stop
+from paddock.hub.transfer import TransferLimits, fetch
+from paddock.hub.url import UrlSource
+from paddock.library.adopt import find_models
+from paddock.library.adopt.places import places_in
+from paddock.library.basis import Bases
+from paddock.library.bundles import discover
+from paddock.library.carrying import Carrier
+from paddock.library.cleaning import Cleaner
+from paddock.library.handbook import Handbook
+from paddock.library.jobs import Jobs, PullJob
+from paddock.library.judging import Judge
+from paddock.library.library import Library, Rooms
+from paddock.library.machine import Machine, read_machine
+from paddock.library.plan import PullOptions
+from paddock.library.planner import Place, Planner
+from paddock.library.pulls import PullRoom, Pulls, Work
+from paddock.library.records import Records
+from paddock.library.removal import Remover
+from paddock.library.searching import Searcher
+from paddock.library.settling import settle
+from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle
+from paddock.store.layout import ModelStore
+from paddock.store.placement import Placement
+from paddock.store.space import FreeSpace, free_space, volume_of
+from paddock.vocabulary import SourceKind
+
+BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _nobody(name: str) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What lies outside the program. Tests choose it; everything else takes it as it is."""
+
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _utc_now
+    free_space: FreeSpace = free_space
+    machine: Callable[[], Machine] = read_machine
+    builtin_models: Path = BUILTIN_MODELS
+    users_of: Callable[[str], Sequence[str]] = field(default=_nobody)  # who has a model in memory: the pool knows
+
+
+@asynccontextmanager
+async def open_library(config: Config, world: World | None = None) -> AsyncIterator[Library]:
+    """The library that `config` describes. Pulls that run when the block ends are paused."""
+    world = world or World()
+    database = await Database.open(config.database.url or config.paths.database_file)
+    try:
+        with _client(config) as client:
+            library = _build(config, world, database, client)
+            try:
+                yield library
+            finally:
+                await library.close()
+    finally:
+        await database.close()
+
+
+def _client(config: Config) -> HttpClient:
+    hub = config.hub
+    limits = HttpLimits(
+        connect_timeout_s=hub.timeout_s,
+        read_timeout_s=hub.stall_timeout_s,
+        metadata_bytes_max=hub.metadata_bytes_max,
+        attempts_max=hub.retries + 1,
+    )
+    return HttpClient(limits=limits, offline=hub.offline)
+
+
+def _build(config: Config, world: World, database: Database, client: HttpClient) -> Library:
+    paths = config.paths
+    machine = world.machine()
+    budget_bytes = config.pool.memory.of(machine.memory_bytes)
+    known = built_in_models()
+    judge = Judge(machine, budget_bytes)
+    sources = _sources(config, client, world)
+    store = ModelStore(paths.data / "store")
+    records, jobs = Records(database), Jobs(database)
+    place = _placing(store, paths.huggingface_cache)
+
+    shelf = Shelf(
+        records=records,
+        look=_looking(config, world),
+        known=known,
+        judge=judge,
+        lifetime_s=config.library.list_cache_s,
+        clock=world.clock,
+        now=world.now,
+    )
+    bases = Bases(
+        sources=sources,
+        known=known,
+        judge=judge,
+        database=database,
+        lifetime_s=config.library.info_cache_s,
+        clock=world.clock,
+        now=world.now,
+    )
+    planner = Planner(
+        bases=bases,
+        jobs=jobs,
+        place=place,
+        machine=machine,
+        budget_bytes=budget_bytes,
+        disk_factor=config.disk.factor,
+        free_space=world.free_space,
+    )
+    room = PullRoom(
+        jobs=jobs,
+        prepare=lambda job: planner.work(parse_reference(job.reference), job.options, at=_commit_of(job)),
+        check_room=planner.check_room,
+        fetch=_fetching(config, client, sources),
+        discard=lambda job: _placement_of(job, place).discard(),
+        finished=_finishing(shelf, records),
+        volume=volume_of,
+        reservations=paths.state / "locks" / "disk.lock",
+        connections=config.hub.connections,
+        clock=world.clock,
+        now=world.now,
+    )
+    return Library(
+        Rooms(
+            records=records,
+            shelf=shelf,
+            bases=bases,
+            planner=planner,
+            pulls=Pulls(room),
+            remover=Remover(store=store, hub_cache=paths.huggingface_cache),
+            searcher=Searcher(sources=sources, known=known, judge=judge),
+            cleaner=Cleaner(
+                shelf=shelf,
+                store=store,
+                jobs=jobs,
+                pinned=lambda name: name in config.models and config.models[name].pin,
+                users_of=world.users_of,
+                now=world.now,
+            ),
+            carrier=Carrier(shelf=shelf, place=place),
+            handbook=Handbook(database=database, records=records, now=world.now),
+            users_of=world.users_of,
+            now=world.now,
+        )
+    )
+
+
+def _sources(config: Config, client: HttpClient, world: World) -> Mapping[SourceKind, Source]:
+    hub = config.hub
+    return {
+        SourceKind.BUILTIN: BuiltinSource(world.builtin_models),
+        SourceKind.HUGGINGFACE: HuggingFaceSource(
+            client, endpoint=hub.endpoint, token=hub.token.get_secret_value() if hub.token else None
+        ),
+        SourceKind.KAGGLE: KaggleSource(
+            client,
+            endpoint=hub.kaggle_endpoint,
+            username=hub.kaggle_username,
+            key=hub.kaggle_key.get_secret_value() if hub.kaggle_key else None,
+            token=hub.kaggle_token.get_secret_value() if hub.kaggle_token else None,
+        ),
+        SourceKind.OLLAMA: OllamaSource(client, registry=hub.ollama_registry),
+        SourceKind.URL: UrlSource(client),
+        SourceKind.LOCAL: LocalSource(),
+    }
+
+
+def _placing(store: ModelStore, hub_cache: Path) -> Place:
+    """Hugging Face models go where every other tool finds them, all others into our own store."""
+
+    def place(reference: ModelReference, name: str, revision: str, keys: Mapping[str, str]) -> Placement:
+        if reference.source is SourceKind.HUGGINGFACE:
+            ref = reference.revision or "main"
+            return HubCachePlacement(hub_cache, repo_id=reference.name, commit=revision, files=keys, ref=ref)
+        return store.placement(name, revision, keys)
+
+    return place
+
+
+def _placement_of(job: PullJob, place: Place) -> Placement:
+    keys = {file.path: file.key for file in job.files}
+    return place(parse_reference(job.reference), job.name, job.revision or "", keys)
+
+
+def _commit_of(job: PullJob) -> str | None:
+    """Only the hub can be asked for the commit at which an interrupted pull began."""
+    return job.revision if parse_reference(job.reference).source is SourceKind.HUGGINGFACE else None
+
+
+def _fetching(
+    config: Config, client: HttpClient, sources: Mapping[SourceKind, Source]
+) -> Callable[[Work, RemoteFile, PullProgress, Stop], None]:
+    limits = TransferLimits(stall_timeout_s=config.hub.stall_timeout_s, attempts_max=config.hub.retries + 1)
+
+    def fetch_one(work: Work, file: RemoteFile, progress: PullProgress, stop: Stop) -> None:
+        fetch(
+            file,
+            listing=work.listing,
+            source=sources[work.listing.source],
+            placement=work.placement,
+            client=client,
+            progress=progress,
+            stop=stop,
+            limits=limits,
+        )
+
+    return fetch_one
+
+
+def _finishing(shelf: Shelf, records: Records) -> Callable[[Work, PullOptions, Path], Awaitable[None]]:
+    async def finished(work: Work, options: PullOptions, folder: Path) -> None:
+        before = await records.get(work.plan.name)
+        await shelf.add(await asyncio.to_thread(settle, work, options, folder, shelf, before))
+
+    return finished
+
+
+def _looking(config: Config, world: World) -> Callable[[], Iterable[Seen]]:
+    """Everything on this disk that is a model, whoever keeps it. Bundles come first, so that they keep their names."""
+    places = places_in(config.paths)
+
+    def look() -> Iterator[Seen]:
+        for model in discover(builtin=world.builtin_models).models.values():
+            yield seen_in_bundle(model)
+        for found in find_models(places):
+            yield seen_elsewhere(found)
+
+    return look
