@@ -64,7 +64,8 @@ class Cleaner:
 
     async def prune(self, plan: PrunePlan, remove: Callable[[str], Awaitable[int]]) -> Pruned:
         """Carry out a plan. `remove` deletes one model and returns the bytes freed; one failure does not stop the rest."""
-        freed, failures = 0, []
+        freed = 0
+        failures: list[str] = []
         for removal in plan.removals:
             try:
                 freed += await remove(removal.name)

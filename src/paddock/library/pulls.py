@@ -55,7 +55,9 @@ class PullRoom:
     """What pulls are handed: how to prepare, move and finish, and where reservations are agreed on."""
 
     jobs: Jobs
-    prepare: Callable[[PullJob], Awaitable[Work]]  # asks the source again, at the job's revision; raises what a plan raises
+    prepare: Callable[
+        [PullJob], Awaitable[Work]
+    ]  # asks the source again, at the job's revision; raises what a plan raises
     check_room: Callable[[Work, int], None]  # raises NotEnoughDisk given the bytes that other pulls have reserved
     fetch: Callable[[Work, RemoteFile, PullProgress, Stop], None]  # blocking; one file to its final name
     discard: Callable[[PullJob], None]  # blocking; deletes the parts of a job that does not run
