@@ -39,7 +39,15 @@ def main(kind: str) -> None:
     print(f"Installing {requirements.relative_to(ROOT)} into .venv (once; about a minute)…", flush=True)
     _pip("install", "--require-hashes", "--no-deps", "-r", str(requirements))
     _pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
+    if kind == "dev":
+        _provide_postgres()
     _stamp(kind).write_text(wanted)
+
+
+def _provide_postgres() -> None:
+    """The tests start a server of their own from these programs; nothing else needs them."""
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and not shutil.which("initdb"):
+        debian_package(["postgresql"], "the tests that need PostgreSQL will not run", required=False)
 
 
 def _make_environment() -> None:
