@@ -95,5 +95,5 @@ class Desk:
         """The library, opened in this process and closed again; what runs when it closes is paused."""
         from paddock.app import open_library
 
-        async with open_library(self.config) as library:
+        async with open_library(self.config, self.invocation.world) as library:
             yield library

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from paddock.app import World
 
 
 def _now() -> datetime:
@@ -24,6 +27,7 @@ class Invocation:
     stdout: TextIO
     stderr: TextIO
     now: Callable[[], datetime] = _now
+    world: "World | None" = None  # None is the real one
 
     @property
     def may_ask(self) -> bool:
