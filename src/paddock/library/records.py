@@ -14,6 +14,8 @@ from paddock.db.tables import AliasRow, ModelRow
 from paddock.errors import Corrupt
 from paddock.vocabulary import ModelFormat, ModelInfo, ModelStatus, Origin, SourceKind
 
+_ROWS_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:
@@ -111,9 +113,14 @@ class Records:
             ) from error
 
     async def save(self, *records: ModelRecord) -> None:
+        """Write these records over whatever there is under their names."""
         async with self._database.session() as session:
-            for record in records:
-                await session.merge(_to_row(record))
+            for start in range(0, len(records), _ROWS_AT_ONCE):
+                some = records[start : start + _ROWS_AT_ONCE]
+                # Two statements for many rows; merging would read each row first.
+                await session.execute(delete(ModelRow).where(ModelRow.name.in_([record.name for record in some])))
+                session.add_all(_to_row(record) for record in some)
+                await session.flush()
 
     async def delete(self, *names: str) -> None:
         async with self._database.session() as session:
