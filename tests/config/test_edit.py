@@ -117,6 +117,20 @@ def test_a_file_of_comments_keeps_them(path: Path) -> None:
     assert path.read_text() == "# only words\ndisk:\n  factor: 3\n"
 
 
+@pytest.mark.parametrize("text", ["null\n", "---\n", "", "a: &x 1\nb: &x 2\n"])
+def test_an_odd_file_takes_a_value_like_any_other(machine: Machine, path: Path, text: str) -> None:
+    path.write_text(text)
+    set_value(path, "disk.factor", "3")
+    assert machine.load().disk.factor == 3
+
+
+def test_a_value_that_would_be_lost_is_not(path: Path) -> None:
+    path.write_text("providers: {x: {options: {day: 2026-13-45}}}\n")
+    with pytest.raises(InvalidConfig, match="cannot be kept"):
+        set_value(path, "disk.factor", "3")
+    assert path.read_text() == "providers: {x: {options: {day: 2026-13-45}}}\n"
+
+
 def test_the_mode_stays_and_a_new_file_is_private(path: Path) -> None:
     path.chmod(0o640)
     set_value(path, "disk.factor", "3")

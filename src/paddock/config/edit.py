@@ -15,6 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
 
 from paddock.config.example import EXAMPLE
 from paddock.config.keys import Group, Key, Leaf, joined, leaves, root, shape_at, snake_case, split_key, suggestion
@@ -86,12 +87,23 @@ def _editing(path: Path) -> Generator[Any]:
             text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
         except OSError as error:
             raise _unwritable(path, error) from error
+        yield _load(text, path)
+
+
+def _load(text: str, path: Path) -> Any:
+    try:
         loaded: Any = _yaml().load(text)
-        if loaded is None:
-            loaded = CommentedMap()
-            if text.strip():  # nothing but comments: they stay, on top
-                loaded.yaml_set_start_comment("\n".join(line.lstrip("# ") for line in text.splitlines()))
-        yield loaded
+    except (YAMLError, ValueError, LookupError) as error:  # such as a date that is none, where no setting is a date
+        raise InvalidConfig(
+            f"`{path}` holds a value that cannot be kept as it is: {' '.join(str(error).split())[:200]}.",
+            hint="Put that value into quotes, then try again.",
+        ) from error
+    if loaded is None:
+        loaded = CommentedMap()
+        comments = [line.lstrip("# ") for line in text.splitlines() if line.lstrip().startswith("#")]
+        if comments:  # they stay, on top
+            loaded.yaml_set_start_comment("\n".join(comments))
+    return loaded
 
 
 def _put(document: Any, key: Key, value: Any) -> None:
@@ -197,7 +209,8 @@ def _unwritable(path: Path, error: OSError) -> StorageError:
 
 
 def _yaml() -> Any:
-    yaml = YAML(typ="rt")
+    yaml: Any = YAML(typ="rt")
+    yaml.composer.warn_double_anchors = False
     yaml.preserve_quotes = True
     yaml.width = 4096  # people's line breaks are theirs
     return yaml

@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from paddock.errors import InvalidConfig, StorageError
 
 FILE_BYTES_MAX = 1_000_000
@@ -86,6 +83,9 @@ def _decode(content: bytes, name: str) -> str:
 
 
 def _compose(text: str, name: str) -> Node:
+    from ruamel.yaml import YAML  # most runs have no file to read, and need not wait for the library
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.max_depth = DEPTH_MAX
     yaml.composer.warn_double_anchors = False
@@ -115,11 +115,15 @@ class _Reading:
     """Turns nodes into data, counting what aliases unfold to."""
 
     def __init__(self, name: str) -> None:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
         self.name = name
         self.lines: dict[Place, int] = {}
         self._values = 0
         self._open: set[int] = set()
         self._scalars: Any = YAML(typ="safe", pure=True).constructor
+        self._scalar_errors = (ValueError, OverflowError, LookupError, YAMLError)  # what `!!bool q` and its like raise
 
     def value(self, node: Node, place: Place) -> Any:
         self._values += 1
@@ -159,7 +163,7 @@ class _Reading:
             _refuse(self.name, node, f"the tag `{tag}` is not read", "Write the plain value.")
         try:
             return self._scalars.construct_object(node)
-        except (ValueError, OverflowError, YAMLError) as error:
+        except self._scalar_errors as error:
             _refuse(self.name, node, f"`{node.value[:40]}` cannot be read", "Put it into quotes.", error)
 
 
