@@ -26,6 +26,7 @@ from paddock.errors import InvalidHeader
 
 SMALL_FILE_BYTES_MAX = 16 << 20  # config.json, tokenizer_config.json, templates: larger ones are not what they claim
 _SHARDS_READ_MAX = 256
+_LICENSE_CHARACTERS_MAX = 200
 
 Open = Callable[[str], RangeReader]  # by the model's own file name
 
@@ -39,6 +40,12 @@ class Inspection:
     gguf: GgufHeader | None = None
     safetensors: SafetensorsSummary | None = None
     problems: tuple[str, ...] = ()  # each a sentence: a damaged header, a config that is no JSON
+
+    @property
+    def license(self) -> str | None:
+        """The licence that a GGUF carries in its header."""
+        told = self.gguf.metadata.get("general.license") if self.gguf is not None else None
+        return told[:_LICENSE_CHARACTERS_MAX] if isinstance(told, str) and told.isprintable() and told else None
 
 
 def inspect(

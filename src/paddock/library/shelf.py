@@ -20,6 +20,7 @@ from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
 from paddock.library.bundles import BundledModel
 from paddock.library.caching import TimedCache
+from paddock.library.card import CARD_NAME, Card, read_card
 from paddock.library.fingerprint import FileStamp, fingerprint_files, fingerprint_stamps
 from paddock.library.inspection import Inspection, disk_reader, inspect
 from paddock.library.judging import Judge, Judgement
@@ -176,11 +177,12 @@ class Shelf:
         """What the model means on this machine, read from its headers. Blocking."""
         seen = _seen_again(record)
         sizes = [(_shown_name(seen, file), file.size) for file in seen.files]
-        return self._judge.judge(record.name, self._inspect(seen), sizes)
+        card = _card(seen)
+        return self._judge.judge(record.name, self._inspect(seen, card), sizes, tags=card.hub.tags)
 
-    def _inspect(self, seen: Seen) -> Inspection:
+    def _inspect(self, seen: Seen, card: Card) -> Inspection:
         locations = {_shown_name(seen, file): file.location for file in seen.files}
-        return inspect(seen.name, list(locations), disk_reader(locations), known=self._known)
+        return inspect(seen.name, list(locations), disk_reader(locations), known=self._known, hub=card.hub)
 
     async def register(self, listing: Listing, *, name: str, pinned: bool) -> ModelRecord:
         """Take a local file or folder into the list where it lies. Nothing is copied."""
@@ -210,7 +212,8 @@ class Shelf:
 
     def record_of(self, seen: Seen, *, before: ModelRecord | None = None) -> ModelRecord:
         """Read the model's headers and make its record; what people set on it (`before`) stays. Blocking."""
-        inspection = self._inspect(seen)
+        card = _card(seen)
+        inspection = self._inspect(seen, card)
         now = self.now()
         newest_ns = max((file.mtime_ns for file in seen.files), default=0)
         origin = before.origin if before is not None and before.path == str(seen.path) else seen.origin
@@ -232,7 +235,7 @@ class Shelf:
             ),
             facts=inspection.facts,
             fingerprint=seen.fingerprint,
-            license=(before.license if before else None) or seen.license,
+            license=seen.license or card.license or inspection.license or (before.license if before else None),
             pinned=before.pinned if before else False,
             keep_alive=before.keep_alive if before else None,
             options=before.options if before else {},
@@ -257,6 +260,12 @@ class _Stock:
     def take(self, record: ModelRecord) -> None:
         self.present[record.name] = record
         self.changed.append(record)
+
+
+def _card(seen: Seen) -> Card:
+    """What the model's own README says of it; nothing when there is none among its files."""
+    found = next((file for file in seen.files if file.path == CARD_NAME), None)
+    return read_card(Path(found.location)) if found is not None else Card()
 
 
 def _shown_name(seen: Seen, file: FoundFile) -> str:
