@@ -40,10 +40,11 @@ def redirect_target(url: str, location: str, *, resolve: Resolve | None) -> str:
     """
     if any(ord(letter) < 33 or ord(letter) == 127 or letter == "\\" for letter in location):
         raise TransferFailed(f"`{host_of(url)}` redirects to an address with spaces or control characters.", hint=_HINT)
+    _split(location)  # urljoin wants an address that can be read
     target = urljoin(url, location)
     before, after = _split(url), _split(target)
-    if after.username or after.password:
-        raise TransferFailed(f"`{host_of(url)}` redirects to an address with a password in it.", hint=_HINT)
+    if after.username or after.password or not (after.hostname or "").isascii():
+        raise TransferFailed(f"`{host_of(url)}` redirects to an address that hides its host.", hint=_HINT)
     if after.scheme != "https" and not (after.scheme == "http" and is_loopback(after.hostname or "")):
         raise TransferFailed(
             f"`{host_of(url)}` redirects to plain {after.scheme.upper() or 'nothing'} at `{host_of(target)}`.",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from paddock.errors import NotEnoughDisk, PaddockError, StorageError
 from paddock.store.checksum import BLOCK_BYTES, Hasher
-from paddock.store.space import free_space
+from paddock.store.space import FreeSpace, free_space
 from paddock.units import human_bytes
 
 _BLOCK_BYTES = 256 << 10
@@ -29,14 +29,26 @@ Pieces = list[bytes]
 class PartialFile:
     """A file under its partial name. One transfer owns it; the placement's lock keeps others away."""
 
-    def __init__(self, path: Path, *, name: str, size: int | None, new_hasher: Callable[[], Hasher] | None) -> None:
-        """`name` and `size` are the model file's; `new_hasher` is None when nobody told a hash."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        size: int | None,
+        new_hasher: Callable[[], Hasher] | None,
+        write: Callable[[int, memoryview], int] = os.write,
+        free_space: FreeSpace = free_space,
+    ) -> None:
+        """`name` and `size` are the model file's; `new_hasher` is None when nobody told a hash. `write` and
+        `free_space` are the system's, or a test's full disk."""
         self.path = path
         self.position = 0  # bytes on disk, all of them hashed
         self._name = name
         self._size = size
         self._new_hasher = new_hasher
         self._hasher = new_hasher() if new_hasher else None
+        self._write_some = write
+        self._free_space = free_space
 
     def load(self, report: Callable[[int], None], check: Callable[[], None]) -> None:
         """Take up what an earlier process left: hash it again. More than the file can hold is thrown away."""
@@ -101,7 +113,7 @@ class PartialFile:
         for piece in pieces:
             view = memoryview(piece)
             while view:
-                written = os.write(descriptor, view)
+                written = self._write_some(descriptor, view)
                 if self._hasher is not None:
                     self._hasher.update(view[:written])
                 self.position += written
@@ -120,7 +132,9 @@ class PartialFile:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             missing = ""
             if self._size is not None:
-                missing = f": {human_bytes(max(1, self._size - self.position - free_space(self.path)))} is missing"
+                missing = (
+                    f": {human_bytes(max(1, self._size - self.position - self._free_space(self.path)))} is missing"
+                )
             return NotEnoughDisk(
                 f"The disk is full while `{self._name}` is being written{missing}.",
                 hint="Free some space, then pull again: it goes on where it stopped.",
