@@ -5,14 +5,13 @@ The registry has two parts: entries that come with the package, and a person's o
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import select
 
 from paddock.db.engine import Database
@@ -42,7 +41,7 @@ class RegistryEntry:
     reference: str
     description: str | None = None
     sha256: str | None = None
-    options: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     own: bool = True  # False for those of the package
 
 
