@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("export",), "exchange:export", "Write models, or the registry, to carry along."),
         Command(("import",), "exchange:import_", "Take in what `paddock export` wrote."),
         Command(("registry",), "registry:registry", "List and change models known by a short name."),
+        Command(("bundle",), "bundle:bundle", "List and make bundles: models that ship together."),
         Command(("template",), "template:template", "Keep prompt templates, and fill them in."),
     ),
     "Paddock itself": (
@@ -91,10 +92,16 @@ def build_application() -> App:
     return application
 
 
+def noun(name: str, summary: str) -> App:
+    """A command that has commands of its own."""
+    return App(name=name, help=summary, group_commands=Group("Commands", sort_key=0))
+
+
 def load(application: App, name: str) -> App:
-    """The command `name`, imported. Its help becomes its own docstring, of which the summary is the first line."""
+    """The command `name`, imported. Its help becomes its docstring's, of which the summary is the first line."""
     command = application[name]
-    command.help = None
+    if command.default_command is not None:
+        command.help = None
     return command
 
 

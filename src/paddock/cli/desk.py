@@ -1,8 +1,10 @@
 """What every command works at: where its answer goes, whom it may ask, and the library when it wants one."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Given = Annotated[T, Parameter(parse=False, show=False)]
 """A parameter that `main` fills in, not the person."""
+
+
+@contextmanager
+def target(path: Path, *, dry_run: bool) -> Generator[Path]:
+    """Where to write a file: `path`, or with `dry_run` a place that is gone afterwards, so that all but the file is real."""
+    if not dry_run:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / path.name
 
 
 class Desk:

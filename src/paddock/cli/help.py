@@ -79,7 +79,7 @@ def _with_code(console: "Console", text: str) -> "Text":
 
 def _plain(value: Any) -> str:
     """The words of whatever cyclopts hands over: text, or something that rich would draw."""
-    if value is None:
+    if not value:  # None, or cyclopts' own nothing
         return ""
     plain = getattr(value, "plain", None)
     if plain is not None:

@@ -5,7 +5,7 @@
     org/a-name-too-long-for-its-column
                               4.1 GB  2 days ago
 
-Lines are made as text first, so that a test can look at them.
+A last cell that is too long goes below its row. Lines are made as text first, so that a test can look at them.
 """
 
 import textwrap
@@ -20,6 +20,7 @@ from paddock.cli.screen import Screen
 
 GAP: Final = 2
 _WRAP_CELLS_MIN: Final = 24
+_ALONE_CELLS: Final = 4
 
 Cell = str | Text
 
@@ -32,6 +33,7 @@ class Column:
     rank: int = 0
     right: bool = False
     wrap: bool = False  # the last column only
+    verbatim: bool = False  # the title is a name and stays as it is written
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int) -> list[Text]:
@@ -41,7 +43,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, wi
     columns = [columns[index] for index in keep]
     texts = [[row[index] for index in keep] for row in texts]
     widths = _widths(columns, texts, width)
-    heading = [Text(column.title.upper(), style="dim") for column in columns]
+    heading = [Text(column.title if column.verbatim else column.title.upper(), style="dim") for column in columns]
     lines: list[Text] = []
     for row in [heading, *texts]:
         lines += _row_lines(columns, row, widths)
@@ -92,7 +94,7 @@ def _natural_cells(columns: Sequence[Column], rows: Sequence[Sequence[Text]], in
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Natural widths; a wrapped last column takes what is left, and so does a first one that is too wide."""
+    """Natural widths; a wrapped last column takes what is left, then the wider of the first and the last gives way."""
     widths = [_natural_cells(columns, rows, index) for index in range(len(columns))]
     too_wide = sum(widths) + GAP * (len(widths) - 1) - width
     if too_wide > 0 and columns[-1].wrap:
@@ -100,7 +102,8 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: in
         widths[-1] -= spared
         too_wide -= spared
     if too_wide > 0:
-        widths[0] = max(cell_len(columns[0].title), widths[0] - too_wide)
+        narrowed = -1 if widths[-1] > widths[0] else 0
+        widths[narrowed] = max(cell_len(columns[narrowed].title), widths[narrowed] - too_wide)
     return widths
 
 
@@ -108,6 +111,9 @@ def _row_lines(columns: Sequence[Column], row: Sequence[Text], widths: Sequence[
     if len(row) > 1 and row[0].cell_len > widths[0]:  # the name stands alone, the rest below it
         return [row[0], *_row_lines(columns, [Text(), *row[1:]], widths)]
     last = len(row) - 1
+    if last and row[last].cell_len > widths[last] and not columns[last].wrap:  # the last cell stands alone, too
+        alone = Text.assemble(" " * _ALONE_CELLS, row[last])
+        return [*_row_lines(columns, [*row[:last], Text()], widths), alone]
     pieces = _wrapped(row[last], widths[last]) if columns[last].wrap else [row[last]]
     line = Text()
     for index, cell in enumerate(row[:last]):

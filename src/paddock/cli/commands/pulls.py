@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from paddock.cli.commands.pull import pull
+from paddock.cli.application import noun
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags, Flags
 from paddock.cli.screen import Screen
@@ -22,7 +23,7 @@ _NO_CHANGE = ChangingFlags()
 
 Job = Annotated[str, Parameter(help="The model's name, or the id that `paddock pulls` shows.")]
 
-pulls = App(name="pulls", help="List downloads; pause, resume or cancel them.")
+pulls = noun("pulls", "List downloads; pause, resume or cancel them.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
