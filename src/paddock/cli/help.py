@@ -16,11 +16,11 @@ class CalmFormatter:
     """Renders help for `cyclopts`."""
 
     def render_usage(self, console: "Console", options: "ConsoleOptions", usage: Any) -> None:
-        console.print(f"Usage: {_plain(usage).strip().removeprefix('Usage:').strip()}", style="bold")
+        console.print(f"Usage: {words_of(usage).strip().removeprefix('Usage:').strip()}", style="bold")
         console.print()
 
     def render_description(self, console: "Console", options: "ConsoleOptions", description: Any) -> None:
-        if text := _plain(description).strip():
+        if text := words_of(description).strip():
             console.print(_with_code(console, text), width=min(console.width, _WIDTH_MAX))
             console.print()
 
@@ -31,7 +31,7 @@ class CalmFormatter:
         rows = [(label(entry), explanation(entry)) for entry in panel.entries]
         if not rows:
             return
-        console.print(_plain(panel.title), style="bold")
+        console.print(words_of(panel.title), style="bold")
         indent = _LABEL_CELLS if all(len(name) < _LABEL_CELLS for name, _ in rows) else _LABEL_CELLS_MAX
         for name, text in rows:
             said = _with_code(console, text).wrap(console, max(20, min(console.width, _WIDTH_MAX) - indent - 2))
@@ -57,7 +57,7 @@ def explanation(entry: "HelpEntry") -> str:
     extras = [f"one of {', '.join(entry.choices)}"] if entry.choices else []
     if entry.default is not None:
         extras.append(f"usually {entry.default}")
-    text = _plain(entry.description).strip()
+    text = words_of(entry.description).strip()
     return f"{text} ({'; '.join(extras)})" if extras else text
 
 
@@ -77,7 +77,7 @@ def _with_code(console: "Console", text: str) -> "Text":
     return with_code(text, colour=console.color_system is not None and not console.no_color)
 
 
-def _plain(value: Any) -> str:
+def words_of(value: Any) -> str:
     """The words of whatever cyclopts hands over: text, or something that rich would draw."""
     if not value:  # None, or cyclopts' own nothing
         return ""
@@ -85,4 +85,4 @@ def _plain(value: Any) -> str:
     if plain is not None:
         return str(plain)
     nested = getattr(value, "primary_renderable", None)
-    return _plain(nested) if nested is not None else str(value)
+    return words_of(nested) if nested is not None else str(value)

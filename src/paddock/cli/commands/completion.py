@@ -34,6 +34,4 @@ def completion(
     fish: `paddock completion fish > ~/.config/fish/completions/paddock.fish`
     """
     script = build_application().generate_completion(shell=shell)
-    desk.answer(
-        CompletionDocument(shell=shell, script=script), lambda screen: screen.stream.write(script.rstrip() + "\n")
-    )
+    desk.answer(CompletionDocument(shell=shell, script=script), lambda screen: screen.line(script.rstrip()))

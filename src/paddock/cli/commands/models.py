@@ -13,7 +13,7 @@ from paddock.cli.flags import ChangingFlags, Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
 from paddock.cli.words import NOT_KNOWN, capabilities, modified, parameters, tokens
-from paddock.library.removal import Removed, RemovalKind
+from paddock.library.removal import RemovalKind, Removed
 from paddock.units import human_bytes
 from paddock.vocabulary import ModelInfo, Origin
 
@@ -41,9 +41,7 @@ async def list_models(
     """
     async with desk.library() as library:
         models = await library.list(refresh=refresh)
-    desk.answer(
-        ModelList(models=tuple(models)), lambda screen: _show_list(screen, models, desk.invocation.now())
-    )
+    desk.answer(ModelList(models=tuple(models)), lambda screen: _show_list(screen, models, desk.invocation.now()))
     if not desk.flags.json and all(model.origin is Origin.BUILTIN for model in models):
         desk.notice(
             "These models come with Paddock and are for trying it: they are small and know little. "
@@ -127,7 +125,9 @@ async def keep(
     ] = None,
     alive: Annotated[
         str | None,
-        Parameter(help="How long it stays in memory unused: `30m`, `0`, `forever`, or `default` to follow the settings."),
+        Parameter(
+            help="How long it stays in memory unused: `30m`, `0`, `forever`, or `default` to follow the settings."
+        ),
     ] = None,
     flags: ChangingFlags = _NO_CHANGE,
     desk: Given[Desk],
@@ -199,5 +199,6 @@ def _show_removed(screen: Screen, document: RemovalList) -> None:
 def _removed(one: Removed, *, would: bool) -> str:
     if one.kind is RemovalKind.FORGOTTEN:
         return f"{one.name}: {'would be' if would else 'is'} off the list; its files stay in {one.path}."
-    kept = f", {human_bytes(one.kept_bytes)} stay for models that share them" if one.kept_bytes else ""
-    return f"{one.name}: {'would free' if would else 'removed,'} {human_bytes(one.freed_bytes)}{' freed' if not would else ''}{kept}."
+    kept = f" {human_bytes(one.kept_bytes)} stay for models that share them." if one.kept_bytes else ""
+    what = "would free" if would else "removed, freed"
+    return f"{one.name}: {what} {human_bytes(one.freed_bytes)}.{kept}"

@@ -16,6 +16,7 @@ from paddock.errors import PaddockError
 from paddock.library.plan import Plan, PullOptions
 from paddock.store.space import DiskOutcome
 from paddock.units import human_bytes
+from paddock.vocabulary import SourceKind
 
 _NO_FLAGS = Flags()
 
@@ -26,12 +27,12 @@ Reference = Annotated[str, Parameter(help="What to fetch: `org/name`, `org/name:
 class PlanDocument(Plan):
     """A plan, and why it must not be carried out, if so."""
 
-    refusal: ErrorBody | None
+    refused: ErrorBody | None
 
     @classmethod
     def of(cls, plan: Plan, refusal: PaddockError | None) -> Self:
         told = {field.name: getattr(plan, field.name) for field in fields(plan)}
-        return cls(**told, refusal=error_body(refusal) if refusal else None)
+        return cls(**told, refused=error_body(refusal) if refusal else None)
 
 
 async def plan(
@@ -94,6 +95,8 @@ def _model_facts(plan: Plan) -> list[tuple[str, Cell]]:
 
 
 def _fetch_facts(plan: Plan) -> list[tuple[str, Cell]]:
+    if plan.source in (SourceKind.BUILTIN, SourceKind.LOCAL):
+        return [("Size", human_bytes(plan.total_bytes)), ("To fetch", "nothing: it is used where it is")]
     here = sum(1 for file in plan.files if file.here)
     files = several(len(plan.files), "file")
     disk = plan.disk
@@ -133,6 +136,6 @@ def _terms(plan: Plan) -> list[tuple[str, Cell]]:
 
 
 def _all_is_well(plan: Plan) -> str:
-    if not plan.fetch_bytes:
+    if not plan.fetch_bytes or plan.source is SourceKind.BUILTIN:
         return "Everything is here already."
     return f"Fetch it with `paddock pull {plan.reference}`."

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from paddock.cli.commands.pull import pull
 from paddock.cli.application import noun
+from paddock.cli.commands.pull import pull
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags, Flags
 from paddock.cli.screen import Screen

@@ -22,8 +22,8 @@ _NO_CHANGE = ChangingFlags()
 _TEXT_BYTES_MAX = 1 << 20
 
 Name = Annotated[str, Parameter(help="The template's name.")]
-Values = Annotated[
-    tuple[str, ...],
+Value = Annotated[
+    str,
     Parameter(name="VARIABLE=VALUE", help="Values; what reads as a JSON number, list or object is one."),
 ]
 
@@ -66,7 +66,7 @@ async def save(
     name: Name,
     file: Annotated[Path, Parameter(help="A file with the text; `-` reads it from stdin.")],
     /,
-    *defaults: Values,
+    *defaults: Value,
     description: Annotated[str | None, Parameter(help="One line about it.")] = None,
     flags: ChangingFlags = _NO_CHANGE,
     desk: Given[Desk],
@@ -90,7 +90,7 @@ async def save(
 async def render(
     name: Name,
     /,
-    *values: Values,
+    *values: Value,
     flags: Flags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:

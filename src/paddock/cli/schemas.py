@@ -1,0 +1,89 @@
+"""`docs/reference/cli.schema.json`: JSON Schemas of everything that `--json` writes, made from the types themselves."""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import PurePath
+from typing import Any, Final
+
+import msgspec
+
+from paddock.cli.failure import ErrorDocument
+from paddock.vocabulary import ModelInfo, ProgressEvent
+
+SCHEMA_FILE: Final = "cli.schema.json"
+
+# Which type each command writes, as module:type below paddock.cli.commands. The first word of an alias is left out.
+DOCUMENTS: Final[Mapping[str, str]] = {
+    "search": "search:SearchDocument",
+    "plan": "plan:PlanDocument",
+    "pull --dry-run": "plan:PlanDocument",
+    "pulls": "pulls:PullList",
+    "pulls pause": "pulls:PullLine",
+    "pulls cancel": "pulls:PullLine",
+    "list": "models:ModelList",
+    "rm": "models:RemovalList",
+    "show": "show:ShowDocument",
+    "compare": "show:Comparison",
+    "verify": "verify:VerifyDocument",
+    "df": "disk:UsageDocument",
+    "prune": "disk:PruneDocument",
+    "lock": "lock:LockDocument",
+    "sync": "lock:SyncDocument",
+    "export": "exchange:ExportDocument",
+    "import": "exchange:ImportDocument",
+    "registry": "registry:RegistryList",
+    "registry rm": "registry:RegistryList",
+    "registry add": "registry:RegistryEntry",
+    "bundle": "bundle:BundleList",
+    "bundle make": "bundle:BundleLine",
+    "template": "template:TemplateList",
+    "template show": "template:TemplateEntry",
+    "template save": "template:TemplateEntry",
+    "template rm": "template:TemplateEntry",
+    "template save --dry-run": "template:RenderedTemplate",
+    "template render": "template:RenderedTemplate",
+    "config show": "config:SettingList",
+    "config get": "config:SettingLine",
+    "config set": "config:SettingLine",
+    "config unset": "config:SettingLine",
+    "config init": "config:ConfigFile",
+    "config path": "config:ConfigFile",
+    "doctor": "doctor:DoctorDocument",
+    "completion": "completion:CompletionDocument",
+    "version": "version:VersionDocument",
+}
+_MODELS: Final = ("pull", "pulls resume", "cp", "keep")  # these write a model
+
+
+def document_types() -> dict[str, type]:
+    """The type of each command's document."""
+    types: dict[str, type] = dict.fromkeys(_MODELS, ModelInfo)
+    for command, place in DOCUMENTS.items():
+        module, _, name = place.partition(":")
+        types[command] = getattr(import_module(f"paddock.cli.commands.{module}"), name)
+    return types
+
+
+def render_schemas() -> str:
+    """One schema with a definition for each type, and a list of which command writes which."""
+    commands = document_types()
+    wanted = list(dict.fromkeys([*commands.values(), ProgressEvent, ErrorDocument]))
+    references, definitions = msgspec.json.schema_components(
+        wanted, schema_hook=_plain_schema, ref_template="#/$defs/{name}"
+    )
+    by_type = dict(zip(wanted, references, strict=True))
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What `paddock --json` writes",
+        "description": "`x-commands` names the definition of each command's document.",
+        "x-commands": {command: by_type[kind]["$ref"] for command, kind in sorted(commands.items())},
+        "$defs": definitions,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain_schema(kind: type) -> dict[str, Any]:
+    if issubclass(kind, PurePath):
+        return {"type": "string"}
+    raise NotImplementedError(f"{kind.__name__} has no JSON form")
