@@ -381,6 +381,23 @@ def test_several_files_at_once_do_not_disturb_each_other(tmp_path: Path) -> None
             assert hashlib.sha256((folder / file.path).read_bytes()).hexdigest() == file.sha256
 
 
+def test_files_with_the_same_content_take_turns_and_are_fetched_once(tmp_path: Path) -> None:
+    """They have one partial: two threads writing into it would ruin both."""
+    with HuggingFaceHub() as hub:
+        hub.add_repo("org/name", {f"copy-{n}.safetensors": WEIGHTS for n in range(5)})
+        pull = Pull(hub, tmp_path)
+        with pull.client, pull.placement.lock():
+            threads = [threading.Thread(target=pull.fetch, args=(file.path,)) for file in pull.listing.files]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            folder = pull.placement.finish()
+        assert len(hub.requests(at="storage")) == 1
+        assert len(pull.reports.done) == 5
+        assert all((folder / file.path).stat().st_size == WEIGHTS.size for file in pull.listing.files)
+
+
 def test_an_offline_client_opens_no_connection(hub: HuggingFaceHub, pull: Pull) -> None:
     pull.client.offline = True
     hub.forget()

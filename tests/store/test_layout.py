@@ -10,7 +10,8 @@ import pytest
 from paddock.errors import Corrupt, InUse, NotEnoughDisk, NotFound, StorageError
 from paddock.store.checksum import verify_file
 from paddock.store.disk import Disk
-from paddock.store.layout import MANIFEST, ModelStore, ProblemKind
+from paddock.store.layout import ModelStore, ProblemKind
+from paddock.store.store_paths import MANIFEST
 from tests.store.mortal_disk import Killed, MortalDisk
 
 WEIGHTS, OLD, NEW = b"weights" * 1000, b"old", b"newer"

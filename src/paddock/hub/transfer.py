@@ -17,28 +17,22 @@ from typing import Protocol
 
 import httpx2
 
-from paddock.errors import (
-    AccessDenied,
-    Corrupt,
-    HubUnreachable,
-    NotFound,
-    PaddockError,
-    RateLimited,
-    StorageError,
-    TransferFailed,
-)
+from paddock.errors import Corrupt, HubUnreachable, PaddockError, RateLimited, StorageError
+from paddock.hub import transfer_errors
 from paddock.hub.addresses import host_of
-from paddock.hub.http import HttpClient, length_told, refused, unreachable
+from paddock.hub.http import HttpClient, length_told, refused
 from paddock.hub.partial_file import PartialFile
 from paddock.hub.ranges import content_range
 from paddock.hub.source import Listing, RemoteFile, Source
 from paddock.hub.stopping import Stop
+from paddock.hub.turns import Turns
 from paddock.store.checksum import BLOCK_BYTES, Hasher, git_blob_hasher, sha256_hasher
 from paddock.store.placement import Placement
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _DENIED = (401, 403, 404, 410)  # what an address says that has expired, or that never was ours to ask
 _WEB_PAGES = (".html", ".htm", ".xhtml")
+_turns = Turns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +70,12 @@ def fetch(
     kept; TransferFailed, HubUnreachable, RateLimited, AccessDenied when the other side will not; Corrupt when what it
     sends is wrong twice; NotEnoughDisk and StorageError when this side cannot.
     """
-    if not placement.holds(file.path, file.key, file.size):
-        transfer = _Transfer(file, listing, source, client, progress, stop, limits or TransferLimits())
-        transfer.run(placement.partial(file.key))
-    placement.keep(file.path, file.key)
-    _binding(placement.partial(file.key)).unlink(missing_ok=True)
+    partial = placement.partial(file.key)
+    with _turns.take(str(partial), stop.check):
+        if not placement.holds(file.path, file.key, file.size):
+            _Transfer(file, listing, source, client, progress, stop, limits or TransferLimits()).run(partial)
+        placement.keep(file.path, file.key)
+        _binding(partial).unlink(missing_ok=True)
     progress.finished(file.path)
 
 
@@ -115,6 +110,7 @@ class _Transfer:
         self._limits = limits
         self._size = file.size  # learned from the first answer when the listing did not tell
         self._ends_with_body = False  # nobody tells the size: a body that ends well is the whole file
+        self._unframed_at: int | None = None  # where a body ended of which nobody said how long it is
         self._denied_at: int | None = None  # how far it was when the address was denied last
 
     def run(self, path: Path) -> None:
@@ -143,6 +139,7 @@ class _Transfer:
     def _restart(self, partial: PartialFile) -> None:
         partial.restart()
         self._ends_with_body = False
+        self._unframed_at = None
         _binding(partial.path).unlink(missing_ok=True)
         self._report(0)
 
@@ -190,8 +187,8 @@ class _Transfer:
                 extra=extra,
                 read_timeout_s=self._limits.stall_timeout_s,
             ) as response:
-                self._judge(response, partial)
-                self._receive(response, partial)
+                if self._judge(response, partial):
+                    self._receive(response, partial)
         except HubUnreachable as error:
             self._stop.check()
             if self._client.offline:
@@ -201,7 +198,8 @@ class _Transfer:
             self._stop.check()
             raise _TryAgain(self._broken(error, partial)) from error
         if not self._is_complete(partial):
-            raise _TryAgain(self._broken(None, partial))
+            at_once = partial.position == self._unframed_at
+            raise _TryAgain(self._broken(None, partial), wait_s=0.0 if at_once else None)
 
     def _range(self, partial: PartialFile) -> dict[str, str]:
         """The headers that ask for what is still missing."""
@@ -234,7 +232,16 @@ class _Transfer:
                 if left == 0 and not exact:
                     return
         if self._size is None:
+            self._end_of_unknown(response, partial)
+
+    def _end_of_unknown(self, response: httpx2.Response, partial: PartialFile) -> None:
+        """Nobody told how long the file is. A body in chunks says when it ends; any other may have been cut off, so the
+        server is asked for what follows, where that can be asked."""
+        may_ask = self._has_hash or _binding(partial.path).exists()
+        if "transfer-encoding" in response.headers or not may_ask or not partial.position:
             self._ends_with_body = True
+        else:
+            self._unframed_at = partial.position
 
     @contextmanager
     def _woken(self, response: httpx2.Response) -> Generator[None]:
@@ -259,110 +266,71 @@ class _Transfer:
 
     # Judging an answer
 
-    def _judge(self, response: httpx2.Response, partial: PartialFile) -> None:
-        """Make sure that the body is the bytes that are missing. Raises _TryAgain or the error that ends it."""
-        status = response.status_code
+    def _judge(self, response: httpx2.Response, partial: PartialFile) -> bool:
+        """Whether the body is bytes that are missing; False when none are. Raises _TryAgain or the error that ends it."""
+        status, path, host = response.status_code, self._file.path, host_of(str(response.url))
         if status in _BUSY:
-            self._busy(response)
-        elif status in _DENIED:
-            self._denied(response, partial)
-        elif status == 416:
-            self._out_of_range(response, partial)
-        elif status not in (200, 206):
-            raise TransferFailed(
-                f"`{host_of(str(response.url))}` answers {status} when asked for `{self._file.path}`.",
-                hint="Try again later; when it stays so, report it to the hub.",
-            )
-        self._refuse_web_page(response)
-        if status == 206:
-            self._part(response, partial)
-        else:
-            self._whole(response, partial)
+            raise self._busy(response)
+        if status in _DENIED:
+            raise self._denied(response, partial)
+        if status == 416:
+            return self._out_of_range(response, partial)
+        if status not in (200, 206):
+            raise transfer_errors.unexpected(path, host, status)
+        if response.headers.get("content-type", "").lower().startswith("text/html") and not _is_web_page(path):
+            raise transfer_errors.web_page(path, host)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise _TryAgain(transfer_errors.compressed(path, host))
+        return self._part(response, partial) if status == 206 else self._whole(response, partial)
 
-    def _whole(self, response: httpx2.Response, partial: PartialFile) -> None:
+    def _whole(self, response: httpx2.Response, partial: PartialFile) -> bool:
         """A 200: the file from its start, whether or not we asked for a part."""
+        if partial.position and partial.position == self._unframed_at:
+            self._ends_with_body = True  # it knows no ranges, so nobody can tell more
+            return False
         if partial.position:
             self._restart(partial)
         if self._file.size is None:
             self._size = length_told(response.headers)
         self._bind(response, partial)
+        return True
 
-    def _part(self, response: httpx2.Response, partial: PartialFile) -> None:
+    def _part(self, response: httpx2.Response, partial: PartialFile) -> bool:
         told = content_range(response.headers)
-        wrong_total = (
-            told is not None
-            and told.total is not None
-            and self._file.size is not None
-            and told.total != self._file.size
-        )
-        if told is None or told.start != partial.position or wrong_total:
+        right = told is not None and told.start == partial.position
+        if told is None or not right or (None not in (told.total, self._file.size) and told.total != self._file.size):
             self._restart(partial)  # asked from zero there is no range to get wrong
-            raise _TryAgain(
-                TransferFailed(
-                    f"`{host_of(str(response.url))}` sends another part of `{self._file.path}` than was asked for.",
-                    hint="A proxy in between may cache wrongly; try another network, or later.",
-                )
-            )
+            raise _TryAgain(transfer_errors.another_part(self._file.path, host_of(str(response.url))))
         if self._file.size is None:
             self._size = told.total
+        return True
 
-    def _out_of_range(self, response: httpx2.Response, partial: PartialFile) -> None:
-        """A 416. What we have is longer than what is there, so it is not the same file."""
+    def _out_of_range(self, response: httpx2.Response, partial: PartialFile) -> bool:
+        """A 416: nothing follows what we have. Then it is all, or another and shorter file."""
+        told = response.headers.get("content-range", "").removeprefix("bytes */")
+        if self._size is None and (told == str(partial.position) or partial.position == self._unframed_at):
+            self._ends_with_body = True
+            return False
         self._restart(partial)
-        raise _TryAgain(
-            TransferFailed(
-                f"`{host_of(str(response.url))}` says that `{self._file.path}` is shorter than what it sent before.",
-                hint="Pull it again; when it stays so, report it to the hub.",
-            )
-        )
+        raise _TryAgain(transfer_errors.shorter_than_before(self._file.path, host_of(str(response.url))))
 
-    def _busy(self, response: httpx2.Response) -> None:
+    def _busy(self, response: httpx2.Response) -> Exception:
         wait_s = self._client.wait_s(response.status_code, response.headers, 1)
         error = refused(str(response.url), response.status_code, wait_s)
-        if wait_s > self._client.limits.retry_after_max_s and isinstance(error, RateLimited):
-            raise error
+        limit_s = self._client.limits.retry_after_max_s
+        if wait_s > limit_s and isinstance(error, RateLimited):
+            return error
         asked = "retry-after" in response.headers
-        raise _TryAgain(error, wait_s=min(wait_s, self._client.limits.retry_after_max_s) if asked else None)
+        return _TryAgain(error, wait_s=min(wait_s, limit_s) if asked else None)
 
-    def _denied(self, response: httpx2.Response, partial: PartialFile) -> None:
+    def _denied(self, response: httpx2.Response, partial: PartialFile) -> Exception:
         """An address that expired gets a fresh one; when that is denied too, it is meant."""
         twice, self._denied_at = self._denied_at == partial.position, partial.position
-        fresh = self._source.refresh(
-            self._listing, self._file
-        )  # raises AccessDenied with the remedy where it knows one
+        # Raises AccessDenied with the remedy where the source knows one.
+        fresh = self._source.refresh(self._listing, self._file)
         self._file = replace(self._file, location=fresh.location)
-        host, status = host_of(str(response.url)), response.status_code
-        if status in (404, 410):
-            why: PaddockError = NotFound(
-                f"`{host}` has no `{self._file.path}` any more ({status}).",
-                hint="The model may have changed or gone: look with `paddock plan`.",
-            )
-        else:
-            why = AccessDenied(
-                f"`{host}` does not let us have `{self._file.path}` ({status}).",
-                hint="Accept the model's licence on its page, or set a token that may read it, then pull again.",
-            )
-        if twice:
-            raise why
-        raise _TryAgain(why, wait_s=0.0)
-
-    def _refuse_web_page(self, response: httpx2.Response) -> None:
-        kind = response.headers.get("content-type", "").lower()
-        if kind.startswith("text/html") and not self._file.path.lower().endswith(_WEB_PAGES):
-            raise self._web_page(host_of(str(response.url)))
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _TryAgain(
-                TransferFailed(
-                    f"`{host_of(str(response.url))}` sends `{self._file.path}` compressed, which nobody asked for.",
-                    hint="A proxy in between alters files; try another network.",
-                )
-            )
-
-    def _web_page(self, host: str) -> TransferFailed:
-        return TransferFailed(
-            f"`{host}` sends a web page in place of `{self._file.path}`: a login page, most likely.",
-            hint="Sign in to the network or the hub (open its address in a browser), then pull again.",
-        )
+        why = transfer_errors.denied(self._file.path, host_of(str(response.url)), response.status_code)
+        return why if twice else _TryAgain(why, wait_s=0.0)
 
     def _bind(self, response: httpx2.Response, partial: PartialFile) -> None:
         """Remember which version the bytes are of, when no hash will tell."""
@@ -384,30 +352,25 @@ class _Transfer:
         wrong_size = self._size is not None and partial.position != self._size
         if not wrong_size and (actual is None or actual == right):
             return None
-        if partial.looks_like_a_web_page() and not self._file.path.lower().endswith(_WEB_PAGES):
-            return self._web_page(host_of(self._file.location))
-        found = (
-            f"{partial.position:,} bytes, where {self._size:,} are right"
-            if wrong_size
-            else f"its hash is {actual}, where {right} is right"
-        )
-        return Corrupt(
-            f"`{self._file.path}` arrived damaged: {found}.",
-            hint="Nothing of it was kept. Try another network; when it stays so, tell the model's owner.",
-        )
+        if partial.looks_like_a_web_page() and not _is_web_page(self._file.path):
+            return transfer_errors.web_page(self._file.path, host_of(self._file.location))
+        if wrong_size:
+            return transfer_errors.damaged(self._file.path, hashes=None, sizes=(partial.position, self._size or 0))
+        return transfer_errors.damaged(self._file.path, hashes=(actual or "", right), sizes=None)
 
     def _broken(self, error: Exception | None, partial: PartialFile) -> PaddockError:
-        size = f"{self._size:,}" if self._size is not None else "unknown many"
-        if isinstance(error, httpx2.TimeoutException):
-            said = f"went silent for {self._limits.stall_timeout_s:g} seconds"
-        elif isinstance(error, httpx2.ConnectError):
-            return unreachable(self._file.location, error)
-        else:
-            said = "broke off"
-        return TransferFailed(
-            f"`{self._file.path}` {said} after {partial.position:,} of {size} bytes, again and again.",
-            hint="Pull again later: it goes on where it stopped.",
+        return transfer_errors.broken_off(
+            self._file.path,
+            self._file.location,
+            error,
+            position=partial.position,
+            size=self._size,
+            stall_timeout_s=self._limits.stall_timeout_s,
         )
+
+
+def _is_web_page(path: str) -> bool:
+    return path.lower().endswith(_WEB_PAGES)
 
 
 def _binding(partial: Path) -> Path:
