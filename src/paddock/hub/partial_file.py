@@ -23,6 +23,9 @@ _BLOCK_BYTES = 256 << 10
 _QUEUED_BLOCKS_MAX = 3
 _FLUSH_BYTES = 64 << 20  # write-back starts this often, so that the last fsync has little left to do
 
+# macOS has only the one that also writes the times.
+_flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
 Pieces = list[bytes]
 
 
@@ -215,7 +218,7 @@ class Appender:
         while self._flush.wait() and not self._ended:
             self._flush.clear()
             try:
-                os.fdatasync(self._descriptor)
+                _flush(self._descriptor)
             except OSError as error:
                 self._error = error
                 return
