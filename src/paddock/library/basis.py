@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy import delete
 
 from paddock.catalog.detection import HubFacts
 from paddock.catalog.facts import Facts
@@ -108,6 +109,7 @@ class Bases:
             [(file.path, file.size) for file in selection.files],
             tags=listing.tags,
             gated=listing.gated,
+            packed="archive" in listing.metadata,
         )
         return Basis(
             name=library_name(reference, listing.name, selection.selector),
@@ -136,18 +138,18 @@ class Bases:
         if len(key) > _KEY_CHARACTERS_MAX:
             return
         row = HubCacheRow(key=key, payload=_to_json(basis), fetched_at=basis.told_at)
-        async with self._database.session() as session:
-            await session.merge(row)
+        async with self._database.session(exclusive=True) as session:
+            # Not `merge`, which reads the old row first: it may be damaged, and this is what heals it.
+            await session.execute(delete(HubCacheRow).where(HubCacheRow.key == key))
+            session.add(row)
 
     async def _remembered(self, key: str) -> Basis | None:
         """The last answer, stale; None when there is none that can be read."""
-        async with self._database.session() as session:
-            row = await session.get(HubCacheRow, key)
-        if row is None:
-            return None
         try:
-            return replace(_from_json(row.payload), stale=True)
-        except (Corrupt, msgspec.ValidationError, KeyError, TypeError):
+            async with self._database.session() as session:
+                row = await session.get(HubCacheRow, key)
+            return replace(_from_json(row.payload), stale=True) if row is not None else None
+        except (Corrupt, msgspec.ValidationError, ValueError, KeyError, TypeError):
             return None
 
 

@@ -12,9 +12,13 @@ from paddock.catalog.facts import Facts
 from paddock.db.engine import Database
 from paddock.db.tables import AliasRow, ModelRow
 from paddock.errors import Corrupt
+from paddock.library.adopt.found import FileRole
 from paddock.vocabulary import ModelFormat, ModelInfo, ModelStatus, Origin, SourceKind
 
 _ROWS_AT_ONCE = 500
+
+# What reading a row that somebody damaged raises: text that is no JSON, values of the wrong kind.
+_UNREADABLE = (Corrupt, ValueError, TypeError, msgspec.ValidationError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class KeptFile:
     sha256: str | None = None
     git_oid: str | None = None
     key: str = ""
+    role: FileRole = FileRole.PART
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +95,45 @@ class Records:
 
     async def all(self) -> tuple[dict[str, ModelRecord], list[str]]:
         """Every record that can be read, by name, and the names of rows that cannot."""
-        async with self._database.session() as session:
-            rows = (await session.scalars(select(ModelRow).order_by(ModelRow.name))).all()
+        try:
+            rows = await self._rows()
+        except ValueError:  # a column that is no JSON spoils the whole answer: one at a time tells which
+            return await self._one_by_one()
         records: dict[str, ModelRecord] = {}
         corrupt: list[str] = []
         for row in rows:
             try:
                 records[row.name] = _from_row(row)
-            except (Corrupt, ValueError, msgspec.ValidationError):
+            except _UNREADABLE:
                 corrupt.append(row.name)
         return records, corrupt
 
-    async def get(self, name: str) -> ModelRecord | None:
+    async def _rows(self) -> Sequence[ModelRow]:
         async with self._database.session() as session:
-            row = await session.get(ModelRow, name)
+            return (await session.scalars(select(ModelRow).order_by(ModelRow.name))).all()
+
+    async def _one_by_one(self) -> tuple[dict[str, ModelRecord], list[str]]:
+        async with self._database.session() as session:
+            names = (await session.scalars(select(ModelRow.name).order_by(ModelRow.name))).all()
+        records: dict[str, ModelRecord] = {}
+        corrupt: list[str] = []
+        for name in names:
+            try:
+                record = await self.get(name)
+            except Corrupt:
+                corrupt.append(name)
+                continue
+            if record is not None:
+                records[name] = record
+        return records, corrupt
+
+    async def get(self, name: str) -> ModelRecord | None:
+        """One record, None when there is none. Raises Corrupt when it cannot be read."""
         try:
+            async with self._database.session() as session:
+                row = await session.get(ModelRow, name)
             return _from_row(row) if row is not None else None
-        except (ValueError, msgspec.ValidationError) as error:
+        except _UNREADABLE as error:
             raise Corrupt(
                 f"What the database holds about `{name}` cannot be read.",
                 hint="`paddock list --refresh` reads the model's files again.",

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from paddock.catalog.known import KnownModels
 from paddock.errors import StorageError
+from paddock.hub.kaggle import framework_of
 from paddock.hub.reference import parse_reference
 from paddock.hub.source import Listing
+from paddock.hub.weight_files import is_small
 from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
 from paddock.library.bundles import BundledModel
@@ -143,22 +145,43 @@ class Shelf:
         """Blocking: look at the disk and at each record's files, and read what is new."""
         by_path = {record.path: record for record in records.values()}
         stock = _Stock()
+        for record in records.values():
+            if record.origin is Origin.PULLED:
+                self._check_pulled(record, stock)
+        pulled = {record.path for record in stock.present.values()}
         for seen in self._look():
             record = by_path.get(str(seen.path)) or records.get(seen.name)
             name = record.name if record is not None and record.path == str(seen.path) else seen.name
-            if name in stock.present:
+            if name in stock.present or str(seen.path) in pulled:
                 continue  # two tools know the same model: the first keeps the name
             if record is not None and record.path == str(seen.path) and record.fingerprint == seen.fingerprint:
                 stock.present[name] = record
                 continue
             stock.take(self.record_of(replace(seen, name=name), before=record))
         for record in records.values():
-            if record.name not in stock.present:
+            if record.origin is not Origin.PULLED and record.name not in stock.present:
                 self._check_unseen(record, stock)
+        stock.gone = [name for name in stock.gone if name not in stock.present]
         return stock
 
+    def _check_pulled(self, record: ModelRecord, stock: "_Stock") -> None:
+        """A model that we fetched: nobody knows better than we which files it has, so no search is asked."""
+        try:
+            fingerprint = fingerprint_files(Path(record.root), (file.path for file in record.files))
+        except StorageError:
+            weights = (file.path for file in record.files if not is_small(file.path))
+            if any(Path(record.root, path).is_file() for path in weights):
+                stock.present[record.name] = record  # damaged, not gone: `verify` says so, and repairs it
+            else:
+                stock.gone.append(record.name)
+            return
+        if fingerprint == record.fingerprint:
+            stock.present[record.name] = record
+        else:
+            stock.take(self.record_of(_seen_again(record), before=record))
+
     def _check_unseen(self, record: ModelRecord, stock: "_Stock") -> None:
-        """A record that no search covers: our own store, a registered folder."""
+        """A record that no search covers any more, or never did: a registered folder."""
         try:
             fingerprint = fingerprint_files(Path(record.root), (file.path for file in record.files))
         except StorageError:
@@ -216,6 +239,7 @@ class Shelf:
         inspection = self._inspect(seen, card)
         now = self.now()
         newest_ns = max((file.mtime_ns for file in seen.files), default=0)
+        keys = {file.path: file.key for file in before.files} if before is not None else {}
         origin = before.origin if before is not None and before.path == str(seen.path) else seen.origin
         return ModelRecord(
             name=seen.name,
@@ -229,7 +253,12 @@ class Shelf:
             size_bytes=sum({file.identity: file.size for file in seen.files}.values()),
             files=tuple(
                 KeptFile(
-                    path=file.path, size=file.size, sha256=file.sha256, git_oid=file.git_oid, key=file.sha256 or ""
+                    path=file.path,
+                    size=file.size,
+                    sha256=file.sha256,
+                    git_oid=file.git_oid,
+                    key=keys.get(file.path) or file.sha256 or "",
+                    role=file.role,
                 )
                 for file in seen.files
             ),
@@ -263,16 +292,19 @@ class _Stock:
 
 
 def _card(seen: Seen) -> Card:
-    """What the model's own README says of it; nothing when there is none among its files."""
+    """What the model's own README says of it, and at Kaggle its address; nothing where there is neither."""
     found = next((file for file in seen.files if file.path == CARD_NAME), None)
-    return read_card(Path(found.location)) if found is not None else Card()
+    card = read_card(Path(found.location)) if found is not None else Card()
+    if seen.source is SourceKind.KAGGLE:
+        return replace(card, hub=replace(card.hub, library_name=framework_of(parse_reference(seen.reference))))
+    return card
 
 
 def _shown_name(seen: Seen, file: FoundFile) -> str:
     """The file's name as formats are told by: a blob named after its digest says nothing."""
     if file.role is not FileRole.PART:
         return _ROLE_NAMES[file.role]
-    if seen.source is SourceKind.OLLAMA and "." not in file.path.rsplit("/", 1)[-1]:
+    if seen.source is SourceKind.OLLAMA and file.path.rsplit("/", 1)[-1].startswith("sha256-"):
         return "model.gguf"
     return file.path
 
@@ -280,7 +312,7 @@ def _shown_name(seen: Seen, file: FoundFile) -> str:
 def _seen_again(record: ModelRecord) -> Seen:
     """A record's own files, looked at anew."""
     files = tuple(
-        found_file(file.path, str(path), path.stat(), sha256=file.sha256, git_oid=file.git_oid)
+        found_file(file.path, str(path), path.stat(), sha256=file.sha256, git_oid=file.git_oid, role=file.role)
         for file in record.files
         if (path := Path(record.root) / file.path)
     )
