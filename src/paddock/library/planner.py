@@ -51,6 +51,7 @@ class Planner:
         `at` is the commit at which an interrupted pull began: a branch that moved since does not mix two revisions.
         """
         basis = await self._bases.ask(replace(reference, revision=at) if at else reference)
+        reference = replace(basis.listing.reference, revision=reference.revision)  # in the source's own spelling
         basis = replace(basis, listing=replace(basis.listing, reference=reference))
         placement = self._placement(basis, options)
         plan = await self._plan(basis, placement, options)
@@ -69,8 +70,9 @@ class Planner:
 
     async def _plan(self, basis: Basis, placement: Placement, options: PullOptions) -> Plan:
         files = tuple(_planned(file, placement) for file in basis.chosen)
-        total = sum(file.size or 0 for file in files)
-        here = sum(file.size or 0 for file in files if file.here) + _partial_bytes(files, placement)
+        contents = {file.key: file for file in files}  # one content under two names moves and lies on the disk once
+        total = sum(file.size or 0 for file in contents.values())
+        here = sum(file.size or 0 for file in contents.values() if file.here) + _partial_bytes(files, placement)
         fetch = max(0, total - here)
         reserved = await self._jobs.reserved_bytes(volume_of(placement.root), except_id=None)
         disk = self._judge_disk(placement.root, fetch, reserved)

@@ -15,8 +15,9 @@ class PullWatch:
     """One pull's progress. The meter may be fed from any thread; everything else belongs to the event loop."""
 
     def __init__(self, plan: Plan, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        first = {file.key: file.path for file in reversed(plan.files)}
         self.progress = PullProgress(
-            {file.path: file.size for file in plan.files},
+            {file.path: file.size if first[file.key] == file.path else 0 for file in plan.files},
             here=[file.path for file in plan.files if file.here],
             clock=clock,
             now=now,
