@@ -92,6 +92,15 @@ class Jobs:
             )
             return await session.scalar(select(PullRow.wish).where(PullRow.id == job_id))
 
+    async def set_status(self, job: PullJob) -> None:
+        """Record the status and how far it is. A wish that came meanwhile stays."""
+        async with self._database.session() as session:
+            await session.execute(
+                update(PullRow)
+                .where(PullRow.id == job.id)
+                .values(status=job.status.value, downloaded_bytes=job.downloaded_bytes, updated_at=job.updated_at)
+            )
+
     async def wish(self, job_id: str, wish: str) -> None:
         async with self._database.session() as session:
             await session.execute(update(PullRow).where(PullRow.id == job_id).values(wish=wish))

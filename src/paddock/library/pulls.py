@@ -89,6 +89,7 @@ class Pulls:
         self._room = room
         self._jobs = room.jobs
         self._running: dict[str, _Running] = {}
+        self._starting = asyncio.Lock()  # who asks twice at once joins, too
         self._threads = ThreadPoolExecutor(_THREADS_MAX, thread_name_prefix="pull")
 
     async def list(self, *, unfinished: bool = False) -> Sequence[PullJob]:
@@ -113,20 +114,15 @@ class Pulls:
 
         Raises NotEnoughDisk when other pulls have reserved the room, InUse when another process pulls this model.
         """
-        for running in self._running.values():
-            if running.job.name == work.plan.name:
-                return running.job
-        before = await self._jobs.unfinished(work.plan.name)
-        if before is not None and self._as_seen(before).status in RUNNING:
-            raise InUse(
-                f"`{work.plan.name}` is being pulled by another process ({before.owner}).",
-                hint="Watch it with `paddock pulls`, or pause it there first.",
-            )
-        job = await self._reserve(work, options, before)
-        running = _Running(job, work, PullWatch(work.plan, clock=self._room.clock, now=self._room.now))
-        self._running[job.id] = running
-        running.task = asyncio.create_task(self._run(running), name=f"pull {job.name}")
-        return job
+        async with self._starting:
+            for running in self._running.values():
+                if running.job.name == work.plan.name:
+                    return running.job
+            job = await self._reserve(work, options)
+            running = _Running(job, work, PullWatch(work.plan, clock=self._room.clock, now=self._room.now))
+            self._running[job.id] = running
+            running.task = asyncio.create_task(self._run(running), name=f"pull {job.name}")
+            return job
 
     async def wait(self, job_id: str) -> PullJob:
         """Until the job ends, well or not. Raises the error that ended it, if this process ran it."""
@@ -186,12 +182,18 @@ class Pulls:
 
     # How a job runs
 
-    async def _reserve(self, work: Work, options: PullOptions, before: PullJob | None) -> PullJob:
+    async def _reserve(self, work: Work, options: PullOptions) -> PullJob:
         """Compare with what others have reserved and record the job, as one step among all processes."""
-        job = self._job_for(work, options, before)
         with ExitStack() as held:
             lock = hold(self._room.reservations, what="Disk space is being reserved", wait_s=_RESERVE_WAIT_S)
             await asyncio.to_thread(held.enter_context, lock)
+            before = await self._jobs.unfinished(work.plan.name)
+            if before is not None and self._as_seen(before).status in RUNNING:
+                raise InUse(
+                    f"`{work.plan.name}` is being pulled by another process ({before.owner}).",
+                    hint="Watch it with `paddock pulls`, or pause it there first.",
+                )
+            job = self._job_for(work, options, before)
             reserved = await self._jobs.reserved_bytes(job.volume, except_id=job.id)
             self._room.check_room(work, reserved)
             await self._jobs.save(job)
@@ -260,12 +262,19 @@ class Pulls:
         """Several files at once. The first failure stops the others; what they have stays."""
         room = asyncio.Semaphore(self._room.connections)
 
-        async def fetch(file: RemoteFile) -> None:
+        async def fetch(files: Sequence[RemoteFile]) -> None:
+            """Files with one content, one after the other: they share the part, and only the first moves bytes."""
             async with room:
-                if not running.stop.requested:
-                    await self._in_thread(self._room.fetch, running.work, file, running.watch.progress, running.stop)
+                for file in files:
+                    if not running.stop.requested:
+                        await self._in_thread(
+                            self._room.fetch, running.work, file, running.watch.progress, running.stop
+                        )
 
-        tasks = [asyncio.create_task(fetch(file)) for file in running.work.missing]
+        by_key: dict[str, list[RemoteFile]] = {}
+        for file in running.work.missing:
+            by_key.setdefault(file.key, []).append(file)
+        tasks = [asyncio.create_task(fetch(files)) for files in by_key.values()]
         failures: list[BaseException] = []
         for done in asyncio.as_completed(tasks):
             try:
@@ -309,7 +318,7 @@ class Pulls:
         running.job = replace(
             running.job, status=status, downloaded_bytes=running.watch.downloaded_bytes, updated_at=self._room.now()
         )
-        await self._jobs.save(running.job)
+        await self._jobs.set_status(running.job)
         running.watch.set_status(status)
 
     async def _interrupted(self, running: _Running) -> PullJob:
