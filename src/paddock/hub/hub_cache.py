@@ -223,9 +223,7 @@ def remove_revision(cache_dir: Path, repo_id: str, commit: str) -> int:
 
     Raises NotFound, and InUse while this repository is being pulled.
     """
-    with ExitStack() as stack:
-        for lock in sorted((cache_dir / ".locks" / repo_folder(cache_dir, repo_id).name).glob("paddock-*.lock")):
-            stack.enter_context(hold(lock, what=f"`{repo_id}` is being pulled"))
+    with no_pull_of(cache_dir, repo_id):
         strategy, snapshot = _strategy(cache_dir, repo_id, commit)
         with _told(repo_id, cache_dir):
             strategy.execute()
@@ -234,6 +232,15 @@ def remove_revision(cache_dir: Path, repo_id: str, commit: str) -> int:
             f"`{repo_id}` could not be deleted from `{cache_dir}`.", hint="Make the folder writable for this user."
         )
     return strategy.expected_freed_size
+
+
+@contextmanager
+def no_pull_of(cache_dir: Path, repo_id: str) -> Generator[None]:
+    """Nothing of this repository is pulled within the block. Raises InUse when something is."""
+    with ExitStack() as stack:
+        for lock in sorted((cache_dir / ".locks" / repo_folder(cache_dir, repo_id).name).glob("paddock-*.lock")):
+            stack.enter_context(hold(lock, what=f"`{repo_id}` is being pulled"))
+        yield
 
 
 def scan(cache_dir: Path) -> "HFCacheInfo | None":

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock.errors import NotFound, StorageError
-from paddock.hub.hub_cache import preview_removal, remove_revision, scan
-from paddock.store.disk import Disk
+from paddock.errors import NotFound
+from paddock.hub.hub_cache import no_pull_of, preview_removal, remove_revision, scan
+from paddock.store.disk import Disk, cannot_keep
 
 if TYPE_CHECKING:
     from huggingface_hub import CachedFileInfo, CachedRevisionInfo
@@ -34,18 +34,15 @@ def remove_files(cache_dir: Path, repo_id: str, commit: str, paths: Collection[s
         return remove_revision(cache_dir, repo_id, commit)
     disk = disk or Disk()
     unshared = _unshared(revision, others, paths)
-    freed = sum(file.size_on_disk for file in unshared)
-    try:
-        for path in sorted(paths):
-            disk.remove(revision.snapshot_path / path)
-        for blob in sorted({file.blob_path for file in unshared}):
-            disk.remove(blob)
-    except OSError as error:
-        raise StorageError(
-            f"`{repo_id}` could not be deleted from `{cache_dir}`: {error.strerror}.",
-            hint="Make the folder writable for this user.",
-        ) from error
-    return freed
+    with no_pull_of(cache_dir, repo_id):
+        try:
+            for path in sorted(paths):
+                disk.remove(revision.snapshot_path / path)
+            for blob in sorted({file.blob_path for file in unshared}):
+                disk.remove(blob)
+        except OSError as error:
+            raise cannot_keep(repo_id, cache_dir, error) from error
+    return sum(file.size_on_disk for file in unshared)
 
 
 def _files_of(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from paddock.errors import UsageError
 from paddock.hub.hub_removal import preview_file_removal, remove_files
+from paddock.hub.reference import parse_reference
 from paddock.library.records import ModelRecord
 from paddock.store.layout import ModelStore
 from paddock.vocabulary import Origin
@@ -65,7 +66,7 @@ class Remover:
         root = Path(record.root)
         if root.is_relative_to(self._hub_cache):
             kept = [file.path for other in others if other.root == record.root for file in other.files]
-            repo_id = record.name.partition(":")[0].partition("@")[0]
+            repo_id = parse_reference(record.reference).name  # its name here may be one that somebody chose
             gone = [file.path for file in record.files if file.path not in set(kept)]
             if dry_run:
                 return preview_file_removal(self._hub_cache, repo_id, str(record.revision), gone)
