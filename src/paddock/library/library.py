@@ -11,27 +11,33 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paddock.catalog.compare import Comparison, compare
-from paddock.errors import Corrupt, InUse, NotEnoughDisk, UsageError
+from paddock.errors import Corrupt, InUse, NotEnoughDisk, NotFound, UsageError
 from paddock.hub.reference import ModelReference, parse_reference
+from paddock.hub.stopping import Stop
+from paddock.hub.url import hub_reference
 from paddock.library.basis import Bases
 from paddock.library.carrying import Carrier
 from paddock.library.cleaning import Cleaner
 from paddock.library.details import ModelDetails, details_of_basis, details_of_record
 from paddock.library.handbook import Handbook
+from paddock.library.jobs import PullJob
 from paddock.library.keepalive import KeepAlive
 from paddock.library.naming import model_not_found, resolve_name
-from paddock.library.plan import Plan, PullOptions
+from paddock.library.plan import Plan, PullOptions, fetched_already
 from paddock.library.planner import Planner
-from paddock.library.pulls import Pulls
+from paddock.library.pulls import Pulls, Work
 from paddock.library.records import ModelRecord, Records
 from paddock.library.removal import Removed, Remover
 from paddock.library.searching import Searcher, SearchHit
 from paddock.library.shelf import Shelf
 from paddock.library.verification import FileCheck, Verification, verify_record
 from paddock.store.space import DiskOutcome
+from paddock.store.unpack import is_archive
 from paddock.vocabulary import ModelInfo, ModelStatus, Origin, ProgressEvent, PullStatus, SourceKind
 
 Confirm = Callable[[Plan], Awaitable[bool]]
+
+_IN_PLACE = (SourceKind.LOCAL, SourceKind.BUILTIN)  # nothing is fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +134,11 @@ class Library:
     # Before and during a pull
 
     async def plan(self, reference: str, options: PullOptions | None = None) -> Plan:
-        """What pulling would do. Moves no weight byte."""
-        return await self._rooms.planner.plan(await self._reference(reference), options or PullOptions())
+        """What pulling would do. Moves no weight byte. Raises what the source raises, UsageError for a name that is taken."""
+        wanted = await self._reference(reference)
+        plan = await self._rooms.planner.plan(wanted, options or PullOptions())
+        await self._check_name(plan.name, plan.reference)
+        return plan if await self._unpacked(plan) is None else fetched_already(plan)
 
     async def pull(
         self,
@@ -144,9 +153,14 @@ class Library:
         `confirm` is asked when the disk is tight; without it a tight disk is refused. Raises what the plan refuses with,
         and what the transfer fails with.
         """
-        job_id = await self.start_pull(reference, options, confirm=confirm)
-        if job_id is None:  # registered, built in, or here already
-            return (await self.get(reference)).info()
+        options = options or PullOptions()
+        wanted = await self._reference(reference)
+        if wanted.source in _IN_PLACE:
+            return (await self._register(wanted, options)).info()
+        work = await self._work(wanted, options)
+        if (unpacked := await self._unpacked(work.plan)) is not None:
+            return unpacked.info()
+        job_id = await self._start_pull(work, options, confirm)
         watcher = asyncio.create_task(self._report(job_id, on_progress)) if on_progress else None
         try:
             job = await self.pulls.wait(job_id)
@@ -169,10 +183,14 @@ class Library:
         """Begin a pull in the background and return its job's id; None when there is nothing to fetch."""
         options = options or PullOptions()
         wanted = await self._reference(reference)
-        if wanted.source in (SourceKind.LOCAL, SourceKind.BUILTIN):
+        if wanted.source in _IN_PLACE:
             await self._register(wanted, options)
             return None
-        work = await self._rooms.planner.work(wanted, options, at=await self._begun_at(wanted))
+        work = await self._work(wanted, options)
+        return await self._start_pull(work, options, confirm) if await self._unpacked(work.plan) is None else None
+
+    async def _start_pull(self, work: Work, options: PullOptions, confirm: Confirm | None) -> str:
+        await self._check_name(work.plan.name, work.plan.reference)
         refusal = work.plan.refusal(options)
         if refusal is not None:
             raise refusal
@@ -194,19 +212,52 @@ class Library:
         async for event in self.pulls.events(job_id):
             on_progress(event)
 
-    async def _begun_at(self, wanted: ModelReference) -> str | None:
-        """The revision at which an unfinished pull of the same reference began: it goes on there."""
+    async def _work(self, wanted: ModelReference, options: PullOptions) -> Work:
+        """What there is to do, at the revision at which an unfinished pull of the same reference began."""
+        begun = await self._begun(wanted)
+        if begun is not None:
+            try:
+                return await self._rooms.planner.work(wanted, options, at=begun.revision)
+            except NotFound:  # its owner took that revision back; what came of it is of no use any more
+                await self.pulls.cancel(begun.id)
+        return await self._rooms.planner.work(wanted, options)
+
+    async def _begun(self, wanted: ModelReference) -> PullJob | None:
         if wanted.revision is not None or wanted.source is not SourceKind.HUGGINGFACE:
             return None
         jobs = await self.pulls.list(unfinished=True)
-        return next((job.revision for job in jobs if job.reference == str(wanted)), None)
+        return next((job for job in jobs if job.reference == str(wanted)), None)
 
-    async def _register(self, reference: ModelReference, options: PullOptions) -> None:
+    async def _register(self, reference: ModelReference, options: PullOptions) -> ModelRecord:
         """A local file or folder joins the list where it is; a built-in model is there anyway."""
-        if reference.source is SourceKind.LOCAL:
-            basis = await self._rooms.bases.get(reference)
-            await self._rooms.shelf.register(basis.listing, name=options.name or basis.name, pinned=options.pin)
-            self.clear_cache()
+        if reference.source is SourceKind.BUILTIN:
+            return await self.get(str(reference))
+        basis = await self._rooms.bases.ask(reference)
+        name = options.name or basis.name
+        await self._check_name(name, str(reference))
+        record = await self._rooms.shelf.register(basis.listing, name=name, pinned=options.pin)
+        self.clear_cache()
+        return record
+
+    async def _unpacked(self, plan: Plan) -> ModelRecord | None:
+        """The model whose archive the plan would fetch: it is here as what was in it, the archive was not kept."""
+        if len(plan.files) != 1 or not is_archive(plan.files[0].path):
+            return None
+        there = (await self._rooms.shelf.models()).get(plan.name)
+        return there if there is not None and there.revision == plan.revision else None
+
+    async def _check_name(self, name: str, reference: str) -> None:
+        """Raises UsageError when a model from elsewhere has the name: two addresses may both end in `model.gguf`."""
+        await self._rooms.shelf.models()  # forgets models whose files are gone
+        there = await self._rooms.records.get(name)
+        if there is None:
+            return
+        origin, wanted = parse_reference(there.reference), parse_reference(reference)
+        if (origin.source, origin.name.lower()) != (wanted.source, wanted.name.lower()):
+            raise UsageError(
+                f"There is a model called `{name}` already, from {there.reference}.",
+                hint="Give this one another name with `--name`, or remove the other with `paddock rm`.",
+            )
 
     # Changing
 
@@ -257,9 +308,14 @@ class Library:
             if on_file is not None:
                 on_file(record.name, check)
 
-        return await asyncio.to_thread(
-            verify_record, record, repairable=record.origin is Origin.PULLED, on_file=told, check=lambda: None
-        )
+        stop = Stop()
+        try:
+            return await asyncio.to_thread(
+                verify_record, record, repairable=record.origin is Origin.PULLED, on_file=told, check=stop.check
+            )
+        except asyncio.CancelledError:
+            stop.request()  # else the thread would read on to the last byte, and the program wait for it
+            raise
 
     async def _repair(self, record: ModelRecord, result: Verification) -> None:
         """Drop the bad files and pull the same revision again: only they are fetched."""
@@ -324,15 +380,20 @@ class Library:
         """What to ask a source for. A bare name may be an alias, something here, or an entry of the registry."""
         parsed = parse_reference(text)
         if parsed.source is not None:
-            return parsed
+            return _as_hub_means(parsed)
         record = await self.find(text)
         if record is not None:
             return parse_reference(record.reference)
         registered = await self.handbook.lookup(text)
         if registered is not None:
-            return parse_reference(registered)
+            return _as_hub_means(parse_reference(registered))
         known = [*await self._rooms.shelf.models(), *(entry.name for entry in await self.handbook.registry())]
         raise model_not_found(text, known)
+
+
+def _as_hub_means(reference: ModelReference) -> ModelReference:
+    """A file's address on the hub is that file of its repository: with hashes, the token, and the shared cache."""
+    return hub_reference(reference) or reference
 
 
 def _aliases_by_target(aliases: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
