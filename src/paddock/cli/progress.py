@@ -81,8 +81,8 @@ class LineProgress(_Quiet):
 
     def show(self, event: ProgressEvent) -> None:
         last = self._last
-        if last is not None and not self._is_due(event, last):
-            return
+        if event.status is PullStatus.ERROR or (last is not None and not self._is_due(event, last)):
+            return  # the error itself is told right after
         self._last = event
         self._screen.line(f"{self._name}: {progress_text(event)}")
         self._screen.flush()
@@ -104,8 +104,8 @@ class LiveProgress:
     def __init__(self, screen: Screen, name: str) -> None:
         self._screen = screen
         self._name = name
+        self._event: ProgressEvent | None = None  # Live draws once while it is made
         self._live = Live(console=screen.console, auto_refresh=False, transient=True, get_renderable=self._drawn)
-        self._event: ProgressEvent | None = None
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -151,6 +151,5 @@ def progress_text(event: ProgressEvent, *, percentage: bool = True) -> str:
         time_left(event.eta_seconds) if moving else "",
         f"{event.files_completed} of {several(event.total_files, 'file')}",
         event.current_file or "" if moving else "",
-        event.error or "",
     ]
     return ", ".join(part for part in parts if part)

@@ -12,9 +12,12 @@ async def ask(screen: Screen, stdin: TextIO, question: str) -> bool:
     """Ask, and wait for a line. Anything but yes is no; so is the end of input."""
     screen.stream.write(f"{question} [y/N] ")
     screen.flush()
-    line = await _line(stdin)
-    if not line:  # the end of input leaves the cursor behind the question
-        screen.line()
+    line = ""
+    try:
+        line = await _line(stdin)
+    finally:
+        if not line:  # Ctrl-C and the end of input leave the cursor behind the question
+            screen.line()
     return line.strip().lower() in _YES
 
 

@@ -18,7 +18,8 @@ Written from the commands' own help; `python -m paddock.cli.reference` writes it
 
 Data goes to stdout, everything else to stderr. `--json` writes one JSON document to stdout, as
 [{SCHEMA_FILE}]({SCHEMA_FILE}) describes it, and one JSON object a line to stderr: `{{"progress": …}}` while a pull runs,
-`{{"notice": …}}`, `{{"warning": …}}`, and `{{"error": {{"code", "message", "hint"}}}}` when the command fails. Sizes are integers of bytes,
+`{{"notice": …}}`, `{{"warning": …}}`, and
+`{{"error": …}}` with `code`, `message` and `hint` when the command fails. Sizes are integers of bytes,
 times are ISO 8601 in UTC. `NO_COLOR` is honoured, and `COLUMNS` says how wide a table may be; what is piped is never
 cut. A question is asked on a terminal only; elsewhere a command that has one fails unless `--yes` is given.
 

@@ -75,13 +75,17 @@ def show_sheet(screen: Screen, facts: Sequence[tuple[str, Cell]]) -> None:
 
 
 def _columns_that_fit(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    keep = list(range(len(columns)))
+    keep = [index for index in range(len(columns)) if not (columns[index].rank and _is_empty(rows, index))]
     while True:
         needed = sum(_least_cells(columns, rows, index) + GAP for index in keep) - GAP
         ranked = [index for index in keep if columns[index].rank]
         if needed <= width or not ranked:
             return keep
         keep.remove(max(ranked, key=lambda index: columns[index].rank))
+
+
+def _is_empty(rows: Sequence[Sequence[Text]], index: int) -> bool:
+    return bool(rows) and not any(row[index].plain for row in rows)
 
 
 def _least_cells(columns: Sequence[Column], rows: Sequence[Sequence[Text]], index: int) -> int:

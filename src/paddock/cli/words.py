@@ -1,8 +1,10 @@
 """How values are written for people: `7.6 B`, `32k`, `2 days ago`, `text, vision`."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
+from paddock.library.plan import MemoryAt
 from paddock.units import human_bytes, human_duration
 from paddock.vocabulary import Capabilities, Compatibility, ModelInfo, Origin, Verdict
 
@@ -100,3 +102,15 @@ def bytes_of(part: int, whole: int) -> str:
 
 def time_left(seconds: float | None) -> str:
     return "" if seconds is None else f"{human_duration(seconds)} left"
+
+
+def memory_steps(steps: Sequence[MemoryAt], working_context: int) -> list[tuple[str, bool]]:
+    """`202.2 MB at 4k tokens`, one a context, aligned; and whether each fits."""
+    sizes = [human_bytes(step.peak_bytes) for step in steps]
+    cells = max((len(size) for size in sizes), default=0)
+    lines: list[tuple[str, bool]] = []
+    for step, size in zip(steps, sizes, strict=True):
+        work = ", the working context" if step.context == working_context else ""
+        no = "" if step.fits else ": does not fit"
+        lines.append((f"{size.rjust(cells)} at {tokens(step.context)} tokens{work}{no}", step.fits))
+    return lines

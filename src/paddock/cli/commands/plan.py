@@ -11,7 +11,7 @@ from paddock.cli.failure import ErrorBody, error_body
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, show_sheet
-from paddock.cli.words import NOT_KNOWN, capabilities, compatibility, parameters, several, tokens, verdict_style
+from paddock.cli.words import NOT_KNOWN, capabilities, compatibility, memory_steps, parameters, several, verdict_style
 from paddock.errors import PaddockError
 from paddock.library.plan import Plan, PullOptions
 from paddock.store.space import DiskOutcome
@@ -117,13 +117,11 @@ def _memory_facts(plan: Plan) -> list[tuple[str, Cell]]:
     budget = f"{human_bytes(plan.memory_budget_bytes)} for models on this {plan.device.upper()}"
     if not plan.memory:
         return [("Memory", f"nobody can tell; {budget}")]
-    lines: list[tuple[str, Cell]] = []
-    for step in plan.memory:
-        work = ", the working context" if step.context == plan.working_context else ""
-        says = "fits" if step.fits else "does not fit"
-        text = f"{human_bytes(step.peak_bytes):>9} at {tokens(step.context)} tokens{work}: {says}"
-        lines.append(("" if lines else "Memory", Text(text, style="" if step.fits else "yellow")))
-    return [*lines, ("", f"{budget}")]
+    lines: list[tuple[str, Cell]] = [
+        ("" if position else "Memory", Text(text, style="" if fits else "yellow"))
+        for position, (text, fits) in enumerate(memory_steps(plan.memory, plan.working_context))
+    ]
+    return [*lines, ("", budget)]
 
 
 def _terms(plan: Plan) -> list[tuple[str, Cell]]:

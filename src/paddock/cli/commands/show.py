@@ -20,6 +20,7 @@ from paddock.cli.words import (
     ago,
     capabilities,
     compatibility,
+    memory_steps,
     modified,
     origin,
     parameters,
@@ -136,12 +137,10 @@ def _facts(details: ModelDetails) -> list[Fact]:
 
 
 def _memory(details: ModelDetails) -> list[Fact]:
-    lines: list[Fact] = []
-    for step in details.memory:
-        work = ", the working context" if step.context == details.working_context else ""
-        says = "" if step.fits else ": does not fit"
-        text = f"{human_bytes(step.peak_bytes)} at {tokens(step.context)} tokens{work}{says}"
-        lines.append(("" if lines else "Memory", Text(text, style="" if step.fits else "yellow"), ""))
+    lines: list[Fact] = [
+        ("" if position else "Memory", Text(text, style="" if fits else "yellow"), "")
+        for position, (text, fits) in enumerate(memory_steps(details.memory, details.working_context))
+    ]
     return lines or [("Memory", NOT_KNOWN, "")]
 
 
