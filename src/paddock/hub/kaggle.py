@@ -144,7 +144,8 @@ class KaggleSource:
             revision=version,
             files=files,
             license=about.licenseName or None,
-            tags=(reference.name.split("/")[2],),
+            tags=(framework_of(reference),),
+            library_name=framework_of(reference),
             modified_at=max(dates, default=None),
             metadata={"archive": archive} if archive else {},
         )
@@ -223,6 +224,11 @@ def _read_refusal(response: httpx2.Response) -> bytes:
 def _remote(file: _File, base: str) -> RemoteFile:
     location = f"{base}/{quote(file.name)}"
     return RemoteFile(path=file.name, size=file.size, key=_key(f"{location}\0{file.size}"), location=location)
+
+
+def framework_of(reference: ModelReference) -> str:
+    """`tfLite` for `kaggle://google/gemma/tfLite/2b`. It decides the format: Kaggle's `.bin` files for it are no pickles."""
+    return _framework(reference.name.split("/")[2])
 
 
 def _framework(name: str) -> str:

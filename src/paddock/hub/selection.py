@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from rapidfuzz import process
 
+from paddock.catalog.evidence.hub import format_of_library
 from paddock.errors import Incompatible, NotFound, UsageError
 from paddock.hub import weight_files
 from paddock.hub.gguf_files import Choice, best, choices, is_gguf, projector_for
 from paddock.hub.source import Listing, RemoteFile
-from paddock.vocabulary import SourceKind
+from paddock.vocabulary import ModelFormat, SourceKind
 
 _SHOWN_MAX = 12
 
@@ -42,12 +43,13 @@ class Selection:
 
 
 def select(listing: Listing) -> Selection:
-    """The files that `listing.reference` means. Sources without choice (a URL, Ollama, a folder) give all they list.
+    """The files that `listing.reference` means. Sources without choice (a URL, Ollama, a folder, an archive) give all
+    they list.
 
     Raises NotFound for a selector that fits nothing, UsageError when only its owner knows which of several models is
     meant, Incompatible when there are only weights that must not be loaded.
     """
-    if listing.source not in (SourceKind.HUGGINGFACE, SourceKind.KAGGLE):
+    if listing.source not in (SourceKind.HUGGINGFACE, SourceKind.KAGGLE) or "archive" in listing.metadata:
         return Selection(listing.files)
     selector = listing.reference.selector
     return _named(listing, selector) if selector else _unnamed(listing)
@@ -74,7 +76,8 @@ def _unnamed(listing: Listing) -> Selection:
         return Selection(weight_files.beside(weights, files))
     if ggufs := choices(files):
         return _gguf(best(ggufs), ggufs, listing)
-    for found in (weight_files.core_ml(files), weight_files.onnx(files), weight_files.tflite(files)):
+    tflite = weight_files.tflite(files, plain=_is_tflite(listing))
+    for found in (weight_files.core_ml(files), weight_files.onnx(files), tflite):
         if found:
             return Selection(weight_files.beside(found, files))
     if any(weight_files.is_pickled(file.path) for file in files):
@@ -100,7 +103,11 @@ def _named(listing: Listing, selector: str) -> Selection:
                 hint=f"Name the file: `{listing.name}:{exact[0].files[0].path}`.",
             )
         return _gguf(exact[0], ggufs, listing)
-    if chosen := _one_file(files, wanted) or _one_precision(files, wanted) or _one_folder(files, wanted):
+    if (
+        chosen := _one_file(files, wanted, tflite=_is_tflite(listing))
+        or _one_precision(files, wanted)
+        or _one_folder(files, wanted)
+    ):
         return Selection(weight_files.beside(chosen, files, below=wanted), selector)
     raise _unknown(listing, selector)
 
@@ -117,9 +124,15 @@ def _gguf(choice: Choice, among: Sequence[Choice], listing: Listing) -> Selectio
     return Selection(tuple(sorted(taken, key=lambda file: file.path)), selector)
 
 
-def _one_file(files: Iterable[RemoteFile], wanted: str) -> list[RemoteFile]:
+def _is_tflite(listing: Listing) -> bool:
+    """Whether the source says that its `.bin` files are TensorFlow Lite graphs, as those of Gemma are."""
+    return format_of_library(listing.library_name, ()) is ModelFormat.TFLITE
+
+
+def _one_file(files: Iterable[RemoteFile], wanted: str, *, tflite: bool) -> list[RemoteFile]:
     found = [file for file in files if file.path.lower() == wanted and not weight_files.is_small(file.path)]
-    if any(weight_files.is_pickled(file.path) for file in found):
+    graph = tflite and wanted.endswith(weight_files.PLAIN_TFLITE)
+    if any(weight_files.is_pickled(file.path) for file in found) and not graph:
         raise Incompatible(
             f"`{found[0].path}` is a format that Paddock does not load: such weights can run code.",
             hint="Look for safetensors, MLX or GGUF.",

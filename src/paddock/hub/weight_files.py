@@ -21,6 +21,7 @@ _ONNX_VARIANT = re.compile(
     r"[_.-](?:fp16|fp32|bf16|u?int8|q4f16|q4|q8|quantized|bnb4|4bit|8bit|opt(?:imized)?|O[1-4])$", re.I
 )
 _TFLITE = (".tflite", ".task", ".litertlm")
+PLAIN_TFLITE = ".bin"  # when its source says so
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".keras", ".npz", ".pdparams")
 
 
@@ -149,9 +150,13 @@ def core_ml(files: Iterable[RemoteFile], *, package: str | None = None) -> list[
     ]
 
 
-def tflite(files: Iterable[RemoteFile]) -> list[RemoteFile]:
-    """The smallest of the precisions on offer: phones, which these are for, have little memory."""
-    found = [file for file in files if file.path.lower().endswith(_TFLITE)]
+def tflite(files: Iterable[RemoteFile], *, plain: bool = False) -> list[RemoteFile]:
+    """The smallest of the precisions on offer: phones, which these are for, have little memory.
+
+    With `plain`, `.bin` files count: MediaPipe's graphs are called that, and a pickle is never loaded as one.
+    """
+    suffixes = (*_TFLITE, PLAIN_TFLITE) if plain else _TFLITE
+    found = [file for file in files if file.path.lower().endswith(suffixes)]
     return [min(found, key=lambda file: (file.size or 0, file.path))] if found else []
 
 

@@ -10,9 +10,12 @@ from paddock.catalog.sizing import WORKING_CONTEXT, Device, estimate_memory
 from paddock.library.inspection import Inspection
 from paddock.library.machine import Machine
 from paddock.library.plan import MemoryAt
-from paddock.vocabulary import Compatibility
+from paddock.vocabulary import Compatibility, ModelFormat, Verdict
 
 _WEIGHTS = (".safetensors", ".gguf")
+_PACKED = Compatibility(
+    verdict=Verdict.UNKNOWN, reasons=("Its files come in an archive; what is in it shows when it is here.",)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +43,9 @@ class Judge:
         *,
         tags: Sequence[str] = (),
         gated: bool = False,
+        packed: bool = False,
     ) -> Judgement:
-        """`sizes` are the files that would be loaded, with their bytes."""
+        """`sizes` are the files that would be loaded, with their bytes; `packed`: they are one archive, still closed."""
         facts = inspection.facts
         estimate = estimate_memory(
             facts=facts,
@@ -53,6 +57,10 @@ class Judge:
             budget_bytes=self.budget_bytes,
         )
         peaks = {context: estimate.peak_bytes(context) for context in estimate.contexts} if estimate else {}
+        if packed and facts.format is ModelFormat.UNKNOWN:
+            return Judgement(
+                compatibility=_PACKED, memory=(), working_context=min(WORKING_CONTEXT, facts.context_window)
+            )
         return Judgement(
             compatibility=judge(
                 name=name,

@@ -136,7 +136,9 @@ class Library:
     async def plan(self, reference: str, options: PullOptions | None = None) -> Plan:
         """What pulling would do. Moves no weight byte. Raises what the source raises, UsageError for a name that is taken."""
         wanted = await self._reference(reference)
-        plan = await self._rooms.planner.plan(wanted, options or PullOptions())
+        begun = await self._begun(wanted)
+        at = begun.revision if begun is not None else None
+        plan = await self._rooms.planner.plan(wanted, options or PullOptions(), at=at)
         await self._check_name(plan.name, plan.reference)
         return plan if await self._unpacked(plan) is None else fetched_already(plan)
 

@@ -3,7 +3,7 @@
 `paddock plan` prints one and `pull` carries one out; both come from `Planner` (planner.py), so they never disagree.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paddock.catalog.facts import Facts
@@ -96,3 +96,9 @@ class Plan:
                 hint="Choose a smaller quantization, raise `pool.memory`, or fetch it all the same with `--force`.",
             )
         return None
+
+
+def fetched_already(plan: Plan) -> Plan:
+    """The same plan where nothing is left to fetch."""
+    files = tuple(replace(file, here=True) for file in plan.files)
+    return replace(plan, files=files, here_bytes=plan.total_bytes, fetch_bytes=0)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from paddock.catalog.known import KnownModels
 from paddock.errors import HubUnreachable, PaddockError
-from paddock.hub.reference import ModelReference
+from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.selection import select
 from paddock.hub.source import Hit, Source
 from paddock.library.basis import hub_facts
@@ -87,7 +87,7 @@ class Searcher:
 
     def _describe(self, source: Source, hit: Hit, here: Collection[str]) -> SearchHit:
         """Blocking: list the hit's files, read none of them."""
-        reference = ModelReference(hit.source, hit.name)
+        reference = parse_reference(hit.name) if "://" in hit.name else ModelReference(hit.source, hit.name)
         try:
             listing = source.list(reference)
             selection = select(listing)
@@ -96,7 +96,14 @@ class Searcher:
         facts = hub_facts(listing)
         sizes = [(file.path, file.size) for file in selection.files]
         inspection = inspect_unread(hit.name, [path for path, _ in sizes], known=self._known, hub=facts)
-        judgement = self._judge.judge(hit.name, inspection, sizes, tags=listing.tags, gated=listing.gated)
+        judgement = self._judge.judge(
+            hit.name,
+            inspection,
+            sizes,
+            tags=listing.tags,
+            gated=listing.gated,
+            packed="archive" in listing.metadata,
+        )
         working = [step.fits for step in judgement.memory if step.context == judgement.working_context]
         name = library_name(reference, listing.name, selection.selector)
         return SearchHit(

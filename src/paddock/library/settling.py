@@ -1,11 +1,13 @@
 """The last step of a pull: what arrived becomes a model of the library."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from paddock.errors import Corrupt
 from paddock.hub.reference import ModelReference
 from paddock.library.adopt import FoundFile
 from paddock.library.adopt.walking import found_file
@@ -91,7 +93,7 @@ def _unpacked(work: Work, folder: Path, archive: str) -> tuple[Path, tuple[Found
     """The members take the archive's place: keeping both would take the room twice. Their hashes are noted, for verify."""
     root = folder / UNPACKED
     if (folder / archive).exists():
-        members = unpack(folder / archive, root)
+        members = _unpack_anew(work, folder, archive)
     else:  # an earlier try got this far
         members = tuple(path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
     hashes: Mapping[str, str] = {member: sha256_of(root / member) for member in members}
@@ -100,7 +102,25 @@ def _unpacked(work: Work, folder: Path, archive: str) -> tuple[Path, tuple[Found
     manifest = Manifest(work.plan.name, work.listing.revision, stored)
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
     (folder / archive).unlink(missing_ok=True)
+    work.placement.discard()  # its content, too, which nothing names any more
     return root, files
+
+
+def _unpack_anew(work: Work, folder: Path, archive: str) -> tuple[str, ...]:
+    """What was unpacked before, and damaged since, is replaced. Of a hostile archive nothing stays."""
+    root, fresh = folder / UNPACKED, folder / f"{UNPACKED}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        members = unpack(folder / archive, fresh)
+    except Corrupt:
+        if not root.exists():
+            shutil.rmtree(folder)
+            work.placement.discard()
+        raise
+    if root.exists():
+        shutil.rmtree(root)
+    fresh.rename(root)
+    return members
 
 
 def _weights(files: tuple[FoundFile, ...]) -> str:

@@ -88,6 +88,10 @@ class ModelStore:
         """Where this revision is, or would be."""
         return self._paths.folder(name, revision)
 
+    def blob(self, name: str, revision: str, key: str) -> Path:
+        """Where this content lies, or would lie, among the blobs."""
+        return self._paths.blob(name, revision, key)
+
     def manifests(self) -> list[Manifest]:
         """Every revision that is here."""
         return [manifest for folder in self._folders() if (manifest := read_manifest(folder)) is not None]
