@@ -137,6 +137,18 @@ def test_redirects_in_circles_end(server: FileServer, client: HttpClient) -> Non
     assert len(server.log) == 4
 
 
+def test_this_machine_is_asked_directly_whatever_proxy_is_set(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a proxy of the environment nor the one that was configured may see what goes to a hub on loopback."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    url = server.add("file", b"data")
+    for proxy in (None, "http://127.0.0.1:1"):
+        with HttpClient(limits=HttpLimits(attempts_max=1), proxy=proxy) as client:
+            assert client.get(url).body == b"data"
+
+
 def test_cookies_are_not_kept(server: FileServer, client: HttpClient) -> None:
     url = server.add("file", b"data")
     server.fail("file", faults.Status(200, {"Set-Cookie": "id=1"}))

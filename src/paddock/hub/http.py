@@ -89,12 +89,19 @@ class HttpClient:
             timeout=_timeout(self.limits, self.limits.read_timeout_s),
             follow_redirects=False,
             trust_env=False,  # proxies, .netrc passwords: only what was configured
-            transport=httpx2.HTTPTransport(
-                limits=httpx2.Limits(max_connections=self.limits.connections_max, max_keepalive_connections=8),
-                trust_env=False,
-                proxy=proxy,
-                socket_options=_SOCKET_OPTIONS,
-            ),
+            transport=self._transport(None),
+            # Plain HTTP is for this machine only, and this machine is not reached by way of another.
+            mounts={"https://": self._transport(proxy), "all://localhost": None, "all://127.0.0.1": None}
+            if proxy
+            else None,
+        )
+
+    def _transport(self, proxy: str | None) -> httpx2.HTTPTransport:
+        return httpx2.HTTPTransport(
+            limits=httpx2.Limits(max_connections=self.limits.connections_max, max_keepalive_connections=8),
+            trust_env=True,  # here it means the certificates of SSL_CERT_FILE and SSL_CERT_DIR
+            proxy=proxy,
+            socket_options=_SOCKET_OPTIONS,
         )
 
     def __enter__(self) -> Self:
