@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paddock.catalog.compare import Comparison, compare
+from paddock.config.schema import Disk
 from paddock.errors import Corrupt, InUse, NotEnoughDisk, NotFound, UsageError
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.stopping import Stop
 from paddock.hub.url import hub_reference
 from paddock.library.basis import Bases
 from paddock.library.carrying import Carrier
-from paddock.library.cleaning import Cleaner
+from paddock.library.cleaning import Cleaner, Pruned
 from paddock.library.details import ModelDetails, details_of_basis, details_of_record
 from paddock.library.handbook import Handbook
 from paddock.library.jobs import PullJob
@@ -54,6 +55,7 @@ class Rooms:
     cleaner: Cleaner
     carrier: Carrier
     handbook: Handbook
+    disk: Disk  # settings of the automatic clean-up
     users_of: Callable[[str], Sequence[str]]  # who has the model in memory now
     now: Callable[[], datetime]
 
@@ -177,6 +179,7 @@ class Library:
                 f"The pull of `{job.name}` was {job.status.value} by another process.",
                 hint=f"Go on with `paddock pull {job.name}`.",
             )
+        await self.auto_prune()
         return (await self.get(job.name)).info()
 
     async def start_pull(
@@ -199,6 +202,13 @@ class Library:
         await self._agree_on_disk(work.plan, options, confirm)
         job = await self.pulls.start(work, options)
         return job.id
+
+    async def auto_prune(self) -> Pruned | None:
+        """Clean up as the settings say; None when they say no, or there is nothing to do."""
+        return await self._rooms.cleaner.auto_prune(self._rooms.disk, self._remove_unused)
+
+    async def _remove_unused(self, name: str) -> int:
+        return (await self.remove(name)).freed_bytes
 
     async def _agree_on_disk(self, plan: Plan, options: PullOptions, confirm: Confirm | None) -> None:
         if plan.disk.outcome is not DiskOutcome.TIGHT or options.force:

@@ -1,9 +1,11 @@
 """Makes plans, and the work that carries one out. Nothing moves here."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from paddock.errors import HubUnreachable, NotFound
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import RemoteFile
 from paddock.library.basis import Bases, Basis
@@ -40,9 +42,12 @@ class Planner:
         self._disk_factor = disk_factor
         self._free_space = free_space
 
-    async def plan(self, reference: ModelReference, options: PullOptions) -> Plan:
-        """What pulling `reference` would do. Raises what its source raises."""
+    async def plan(self, reference: ModelReference, options: PullOptions, *, at: str | None = None) -> Plan:
+        """What pulling `reference` would do; `at` as for `work`. Raises what its source raises."""
         basis = await self._bases.get(reference)
+        if at is not None and basis.listing.revision != at:
+            with suppress(NotFound, HubUnreachable):  # taken back, or nobody to ask: the newest that is known
+                basis = _spelled(await self._bases.get(replace(reference, revision=at)), reference)
         return await self._plan(basis, self._placement(basis, options), options)
 
     async def work(self, reference: ModelReference, options: PullOptions, *, at: str | None = None) -> Work:
@@ -50,13 +55,13 @@ class Planner:
 
         `at` is the commit at which an interrupted pull began: a branch that moved since does not mix two revisions.
         """
-        basis = await self._bases.ask(replace(reference, revision=at) if at else reference)
-        reference = replace(basis.listing.reference, revision=reference.revision)  # in the source's own spelling
-        basis = replace(basis, listing=replace(basis.listing, reference=reference))
+        basis = _spelled(await self._bases.ask(replace(reference, revision=at) if at else reference), reference)
         placement = self._placement(basis, options)
         plan = await self._plan(basis, placement, options)
         missing = tuple(file for file, planned in zip(basis.chosen, plan.files, strict=True) if not planned.here)
-        return Work(reference=reference, plan=plan, listing=basis.listing, missing=missing, placement=placement)
+        return Work(
+            reference=basis.listing.reference, plan=plan, listing=basis.listing, missing=missing, placement=placement
+        )
 
     def check_room(self, work: Work, reserved_bytes: int) -> None:
         """Raises NotEnoughDisk when the disk cannot take this pull beside those that have reserved their part."""
@@ -112,6 +117,12 @@ class Planner:
             reserved_bytes=reserved_bytes,
             factor=self._disk_factor,
         )
+
+
+def _spelled(basis: Basis, reference: ModelReference) -> Basis:
+    """The basis of one commit as that of the revision that was asked for, in the source's own spelling."""
+    asked = replace(basis.listing.reference, revision=reference.revision)
+    return replace(basis, listing=replace(basis.listing, reference=asked))
 
 
 def _planned(file: RemoteFile, placement: Placement) -> PlannedFile:
