@@ -20,8 +20,9 @@ class CalmFormatter:
         console.print()
 
     def render_description(self, console: "Console", options: "ConsoleOptions", description: Any) -> None:
-        if text := words_of(description).strip():
-            console.print(_with_code(console, text), width=min(console.width, _WIDTH_MAX))
+        for paragraph in words_of(description).strip().split("\n\n"):
+            for line in _wrapped(console, " ".join(paragraph.split()), indent=0):
+                console.print(line, soft_wrap=True)
             console.print()
 
     def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
@@ -34,12 +35,11 @@ class CalmFormatter:
         console.print(words_of(panel.title), style="bold")
         indent = _LABEL_CELLS if all(len(name) < _LABEL_CELLS for name, _ in rows) else _LABEL_CELLS_MAX
         for name, text in rows:
-            said = _with_code(console, text).wrap(console, max(20, min(console.width, _WIDTH_MAX) - indent - 2))
+            said = _wrapped(console, text, indent=indent + 2)
             beside = len(name) < indent
             first = Text.assemble("  ", name.ljust(indent), said[0]) if beside and said else Text(f"  {name}")
             console.print(first, soft_wrap=True)
             for line in said[1:] if beside else said:
-                line.rstrip()
                 console.print(Padding(line, (0, 0, 0, indent + 2), expand=False), soft_wrap=True)
         console.print()
 
@@ -73,8 +73,13 @@ def with_code(text: str, *, colour: bool = True) -> "Text":
     return styled
 
 
-def _with_code(console: "Console", text: str) -> "Text":
-    return with_code(text, colour=console.color_system is not None and not console.no_color)
+def _wrapped(console: "Console", text: str, *, indent: int) -> list["Text"]:
+    """Lines without blanks at their ends, with room for `indent` before them."""
+    styled = with_code(text, colour=console.color_system is not None and not console.no_color)
+    lines = list(styled.wrap(console, max(20, min(console.width, _WIDTH_MAX) - indent)))
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
 def words_of(value: Any) -> str:

@@ -47,7 +47,9 @@ class BundleList:
 @bundle.command(name="list")
 def list_bundles(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
     """List and make bundles: models that ship together."""
-    found = discover()
+    from paddock.app import bundle_folders
+
+    found = discover(folders=bundle_folders(desk.config))
     document = BundleList(
         bundles=tuple(_line(one) for one in found.bundles),
         problems=tuple(f"{problem.origin}: {problem.reason}" for problem in found.problems),
