@@ -1,4 +1,4 @@
-"""How long `paddock list` takes with 500 models on the disk: a whole process, with the records of an earlier look or without."""
+"""How long `paddock list` takes with 500 models on the disk: a whole process, with earlier records or without."""
 
 import json
 import shutil

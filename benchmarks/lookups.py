@@ -31,6 +31,7 @@ def main() -> Iterator[Result]:
         (workspace / ".paddock" / "config.yaml").write_text("options: {temperature: 0.2}\npool: {memory: 50%}\n")
         environment = {"PADDOCK_HOME": folder, "PADDOCK_TEMPERATURE": "0.3", "HOME": folder}
         merged = median_seconds(
-            lambda: load_config(environment=environment, workspace=workspace, flags={"options.max_tokens": 100}), runs=21
+            lambda: load_config(environment=environment, workspace=workspace, flags={"options.max_tokens": 100}),
+            runs=21,
         )
     yield Result("merge flags, environment and files", merged * 1000, "ms", 10.0)

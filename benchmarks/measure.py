@@ -23,8 +23,9 @@ class Result:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
+        word = "kept  " if self.kept else "MISSED"
         sign = "≥" if self.at_least else "≤"
-        return f"{'kept  ' if self.kept else 'MISSED'}  {self.what}: {self.value:.3g} {self.unit} (promised {sign} {self.limit:g})"
+        return f"{word}  {self.what}: {self.value:.3g} {self.unit} (promised {sign} {self.limit:g})"
 
 
 def median_seconds(call: Callable[[], object], *, runs: int = 7, warmups: int = 1) -> float:
@@ -42,5 +43,9 @@ def median_seconds(call: Callable[[], object], *, runs: int = 7, warmups: int = 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Run a whole process and wait for it; its output is thrown away, a failure is raised."""
     subprocess.run(
-        command, check=True, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        check=True,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )

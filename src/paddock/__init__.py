@@ -1,5 +1,7 @@
 """Paddock keeps AI models on people's own machines."""
 
-from paddock.version import VERSION as __version__
+from paddock.version import VERSION
+
+__version__ = VERSION
 
 __all__ = ["__version__"]

@@ -8,7 +8,7 @@ Nothing here decides anything. Whoever wants a library opens one:
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_library(config: Config, world: World | None = None) -> AsyncIterator[Library]:
+async def open_library(config: Config, world: World | None = None) -> AsyncGenerator[Library]:
     """The library that `config` describes. Pulls that run when the block ends are paused."""
     world = world or World()
     database = await Database.open(config.database.url or config.paths.database_file)
@@ -174,6 +174,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             ),
             carrier=Carrier(shelf=shelf, place=place),
             handbook=Handbook(database=database, records=records, now=world.now),
+            disk=config.disk,
             users_of=world.users_of,
             now=world.now,
         )
@@ -250,12 +251,17 @@ def _finishing(shelf: Shelf, records: Records) -> Callable[[Work, PullOptions, P
     return finished
 
 
+def bundle_folders(config: Config) -> Sequence[Path]:
+    """The folders of `library.bundles`."""
+    return [Path(folder).expanduser() for folder in config.library.bundles.split(":") if folder]
+
+
 def _looking(config: Config, world: World) -> Callable[[], Iterable[Seen]]:
     """Everything on this disk that is a model, whoever keeps it. Bundles come first, so that they keep their names."""
     places = places_in(config.paths)
 
     def look() -> Iterator[Seen]:
-        for model in discover(builtin=world.builtin_models).models.values():
+        for model in discover(builtin=world.builtin_models, folders=bundle_folders(config)).models.values():
             yield seen_in_bundle(model)
         for found in find_models(places):
             yield seen_elsewhere(found)

@@ -123,6 +123,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _folders(value: str) -> str:
+    if any(not part.startswith(("/", "~/")) for part in value.split(":") if part):
+        raise ValueError("not absolute folders")
+    return value
+
+
 def _secret(value: SecretStr) -> SecretStr:
     # It will travel in a header: a line break there would be a second header.
     text = value.get_secret_value()
@@ -154,6 +160,9 @@ _STORED = Rule(
     "Write `postgresql://user:password@host/name`, `sqlite:////folder/file.db`, or nothing for one in the data folder.",
 )
 
+_LISTED = Rule(
+    "must be absolute folders with `:` between them", "Write them like `PATH`: `/srv/models/bundle:~/bundles/mine`."
+)
 _SECRET = Rule("must be one word of plain ASCII", "Copy the token again, without blanks or line breaks.")
 
 ModelName = Annotated[str, AfterValidator(_model_name), _NAMED]
@@ -185,6 +194,7 @@ Url = Annotated[str, AfterValidator(_url), _ADDRESSED]
 SecureUrl = Annotated[str, AfterValidator(_secure_url), _SECURED, USER_ONLY]
 Host = Annotated[str, AfterValidator(_host), _HOSTED, USER_ONLY]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _STORED, USER_ONLY]
+Folders = Annotated[str, AfterValidator(_folders), _LISTED, USER_ONLY]
 Secret = Annotated[SecretStr, AfterValidator(_secret), _SECRET]
 
 # YAML 1.2 reads `on` and `off` as text; a switch takes them as what they say.

@@ -18,6 +18,7 @@ from paddock.config.kinds import (
     Duration,
     Factor,
     Few,
+    Folders,
     Host,
     Memory,
     ModelName,
@@ -176,6 +177,10 @@ class Library(Section):
     list_cache_s: CacheSeconds = Field(default=60.0, description="Seconds for which a list of models is remembered.")
     info_cache_s: CacheSeconds = Field(
         default=300.0, description="Seconds for which what is known about one model is remembered."
+    )
+    bundles: Folders = Field(
+        default="",
+        description="Folders with bundles of your own, `:` between them; their models are listed like the built-in ones.",
     )
 
 

@@ -23,7 +23,7 @@ from paddock.library.details import ModelDetails, details_of_basis, details_of_r
 from paddock.library.handbook import Handbook
 from paddock.library.jobs import PullJob
 from paddock.library.keepalive import KeepAlive
-from paddock.library.naming import model_not_found, resolve_name
+from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
 from paddock.library.plan import Plan, PullOptions, fetched_already
 from paddock.library.planner import Planner
 from paddock.library.pulls import Pulls, Work
@@ -262,14 +262,8 @@ class Library:
         """Raises UsageError when a model from elsewhere has the name: two addresses may both end in `model.gguf`."""
         await self._rooms.shelf.models()  # forgets models whose files are gone
         there = await self._rooms.records.get(name)
-        if there is None:
-            return
-        origin, wanted = parse_reference(there.reference), parse_reference(reference)
-        if (origin.source, origin.name.lower()) != (wanted.source, wanted.name.lower()):
-            raise UsageError(
-                f"There is a model called `{name}` already, from {there.reference}.",
-                hint="Give this one another name with `--name`, or remove the other with `paddock rm`.",
-            )
+        if there is not None:
+            refuse_taken_name(name, parse_reference(there.reference), parse_reference(reference))
 
     # Changing
 
