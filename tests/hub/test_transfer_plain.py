@@ -198,6 +198,12 @@ def test_an_empty_file_needs_no_request(server: FileServer, pull: Pull) -> None:
     assert server.log == []
 
 
+def test_a_listing_that_lies_about_an_empty_file_is_told(server: FileServer, pull: Pull) -> None:
+    url = server.add("model.gguf", b"")
+    with pytest.raises(Corrupt, match=FIRST.sha256):
+        pull.fetch(url, size=0, sha256=FIRST.sha256)
+
+
 def test_a_whole_partial_of_unknown_size_is_not_fetched_again(server: FileServer, pull: Pull) -> None:
     """Killed between the last byte and the rename."""
     url = server.add("model.gguf", FIRST, etag='"one"')

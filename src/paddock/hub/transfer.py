@@ -9,29 +9,25 @@ again from where the file stands; it gives up after `attempts_max` tries in a ro
 """
 
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import httpx2
 
-from paddock.errors import Corrupt, HubUnreachable, PaddockError, RateLimited, StorageError
+from paddock.errors import Corrupt, HubUnreachable, PaddockError, StorageError
 from paddock.hub import transfer_errors
 from paddock.hub.addresses import host_of
-from paddock.hub.http import HttpClient, length_told, refused
-from paddock.hub.partial_file import PartialFile
-from paddock.hub.ranges import content_range
+from paddock.hub.http import HttpClient, length_told
+from paddock.hub.judging import Course, Judge, TryAgain, is_web_page, version_beside
 from paddock.hub.source import Listing, RemoteFile, Source
 from paddock.hub.stopping import Stop
 from paddock.hub.turns import Turns
-from paddock.store.checksum import BLOCK_BYTES, Hasher, git_blob_hasher, sha256_hasher
+from paddock.store.checksum import BLOCK_BYTES
 from paddock.store.placement import Placement
 
-_BUSY = (408, 425, 429, 500, 502, 503, 504)
-_DENIED = (401, 403, 404, 410)  # what an address says that has expired, or that never was ours to ask
-_WEB_PAGES = (".html", ".htm", ".xhtml")
 _turns = Turns()
 
 
@@ -73,156 +69,111 @@ def fetch(
     partial = placement.partial(file.key)
     with _turns.take(str(partial), stop.check):
         if not placement.holds(file.path, file.key, file.size):
-            _Transfer(file, listing, source, client, progress, stop, limits or TransferLimits()).run(partial)
+            course = Course(file, partial, lambda position: progress.at(file.path, position))
+            judge = Judge(source, listing, client)
+            _Transfer(course, judge, source, client, progress, stop, limits or TransferLimits()).run()
         placement.keep(file.path, file.key)
-        _binding(partial).unlink(missing_ok=True)
+        version_beside(partial).unlink(missing_ok=True)
     progress.finished(file.path)
 
 
-class _TryAgain(Exception):
-    """This try is over; another may do better. Says why, for the error when none did."""
-
-    def __init__(self, why: PaddockError, *, wait_s: float | None = None) -> None:
-        super().__init__(why.message)
-        self.why = why
-        self.wait_s = wait_s
-
-
 class _Transfer:
-    """One file on its way."""
+    """Carries one file through."""
 
     def __init__(
         self,
-        file: RemoteFile,
-        listing: Listing,
+        course: Course,
+        judge: Judge,
         source: Source,
         client: HttpClient,
         progress: TransferProgress,
         stop: Stop,
         limits: TransferLimits,
     ) -> None:
-        self._file = file
-        self._listing = listing
+        self._course = course
+        self._judge = judge
         self._source = source
         self._client = client
         self._progress = progress
         self._stop = stop
         self._limits = limits
-        self._size = file.size  # learned from the first answer when the listing did not tell
-        self._ends_with_body = False  # nobody tells the size: a body that ends well is the whole file
-        self._unframed_at: int | None = None  # where a body ended of which nobody said how long it is
-        self._denied_at: int | None = None  # how far it was when the address was denied last
 
-    def run(self, path: Path) -> None:
-        """All bytes at `path`, checked and on the disk."""
-        partial = PartialFile(path, name=self._file.path, size=self._file.size, new_hasher=self._new_hasher())
-        partial.load(self._report, self._stop.check)
+    def run(self) -> None:
+        """All bytes in the partial, checked and on the disk."""
+        self._course.partial.load(self._report, self._stop.check)
         try:
-            self._bring(partial)
+            self._bring()
         except Corrupt:
             # Once more: a proxy or a resumed file may be to blame. A second time it is the other side.
-            self._restart(partial)
-            self._bring(partial)
-        partial.sync()
-
-    def _new_hasher(self) -> Callable[[], Hasher] | None:
-        if self._file.sha256:
-            return sha256_hasher
-        if self._file.git_oid and self._file.size is not None:
-            size = self._file.size
-            return lambda: git_blob_hasher(size)
-        return None
+            self._course.restart()
+            self._bring()
+        self._course.partial.sync()
 
     def _report(self, position: int) -> None:
-        self._progress.at(self._file.path, position)
+        self._progress.at(self._course.file.path, position)
 
-    def _restart(self, partial: PartialFile) -> None:
-        partial.restart()
-        self._ends_with_body = False
-        self._unframed_at = None
-        _binding(partial.path).unlink(missing_ok=True)
-        self._report(0)
-
-    # Until all bytes are here
-
-    def _bring(self, partial: PartialFile) -> None:
+    def _bring(self) -> None:
         """All bytes, checked. Wrong ones are thrown away, and the error raised."""
-        self._complete(partial)
-        error = self._damage(partial)
+        course = self._course
+        if "://" in course.file.location:
+            self._complete()
+        else:
+            self._copy()
+        error = self._damage()
         if error is not None:
-            self._restart(partial)
-            partial.path.unlink(missing_ok=True)
+            course.restart()
+            course.partial.path.unlink(missing_ok=True)
             raise error
 
-    def _complete(self, partial: PartialFile) -> None:
-        if "://" not in self._file.location:
-            self._copy(partial)
-            return
-        furthest = partial.position
+    def _complete(self) -> None:
+        """Ask until all bytes are here, or until asking brings nothing any more."""
+        course = self._course
+        furthest = course.position
         failures = 0
-        while not self._is_complete(partial):
+        while not course.is_complete:
             self._stop.check()
             try:
-                self._try_once(partial)
-            except _TryAgain as again:
-                failures = 1 if partial.position > furthest else failures + 1
-                furthest = max(furthest, partial.position)
+                self._try_once()
+            except TryAgain as again:
+                failures = 1 if course.position > furthest else failures + 1
+                furthest = max(furthest, course.position)
                 if failures >= self._limits.attempts_max:
                     raise again.why from again
                 wait_s = self._client.backoff_s(failures) if again.wait_s is None else again.wait_s
                 self._stop.wait(wait_s)
-        if self._size is None:
-            self._size = partial.position
+        if course.size is None:
+            course.size = course.position
 
-    def _is_complete(self, partial: PartialFile) -> bool:
-        return self._ends_with_body or (self._size is not None and partial.position >= self._size)
-
-    def _try_once(self, partial: PartialFile) -> None:
-        """One request: the rest of the file, or as much of it as comes. Raises _TryAgain when that is not all."""
-        extra = self._range(partial)
+    def _try_once(self) -> None:
+        """One request: the rest of the file, or as much of it as comes. Raises TryAgain when that is not all."""
+        course = self._course
         try:
             with self._client.open_stream(
-                self._file.location,
+                course.file.location,
                 headers=self._source.headers,
-                extra=extra,
+                extra=course.range_headers(),
                 read_timeout_s=self._limits.stall_timeout_s,
             ) as response:
-                if self._judge(response, partial):
-                    self._receive(response, partial)
+                if self._judge.wants(response, course):
+                    self._receive(response)
         except HubUnreachable as error:
             self._stop.check()
             if self._client.offline:
                 raise
-            raise _TryAgain(error) from error
+            raise TryAgain(error) from error
         except httpx2.TransportError as error:
             self._stop.check()
-            raise _TryAgain(self._broken(error, partial)) from error
-        if not self._is_complete(partial):
-            at_once = partial.position == self._unframed_at
-            raise _TryAgain(self._broken(None, partial), wait_s=0.0 if at_once else None)
+            raise TryAgain(self._broken(error)) from error
+        if not course.is_complete:
+            at_once = course.position == course.unframed_at
+            raise TryAgain(self._broken(None), wait_s=0.0 if at_once else None)
 
-    def _range(self, partial: PartialFile) -> dict[str, str]:
-        """The headers that ask for what is still missing."""
-        if not partial.position:
-            return {}
-        extra = {"range": f"bytes={partial.position}-"}
-        if not self._has_hash:
-            binding = _binding(partial.path)
-            if not binding.exists():  # nobody can say whether the rest would belong to these bytes
-                self._restart(partial)
-                return {}
-            extra["if-range"] = binding.read_text(encoding="utf-8")
-        return extra
-
-    @property
-    def _has_hash(self) -> bool:
-        return self._new_hasher() is not None
-
-    def _receive(self, response: httpx2.Response, partial: PartialFile) -> None:
+    def _receive(self, response: httpx2.Response) -> None:
         """Append the body, up to the size of the file: what is beyond is refused, and the hash decides."""
-        left = None if self._size is None else self._size - partial.position
+        course = self._course
+        left = None if course.size is None else course.size - course.position
         exact = length_told(response.headers) == left  # then the connection is read to its end and can be used again
-        with self._woken(response), partial.appending(self._report) as appender:
+        with self._woken(response), course.partial.appending(self._report) as appender:
             for piece in response.iter_raw():
                 self._stop.check()
                 if left is not None:
@@ -231,17 +182,7 @@ class _Transfer:
                 appender.add(piece)
                 if left == 0 and not exact:
                     return
-        if self._size is None:
-            self._end_of_unknown(response, partial)
-
-    def _end_of_unknown(self, response: httpx2.Response, partial: PartialFile) -> None:
-        """Nobody told how long the file is. A body in chunks says when it ends; any other may have been cut off, so the
-        server is asked for what follows, where that can be asked."""
-        may_ask = self._has_hash or _binding(partial.path).exists()
-        if "transfer-encoding" in response.headers or not may_ask or not partial.position:
-            self._ends_with_body = True
-        else:
-            self._unframed_at = partial.position
+        course.body_ended(response)
 
     @contextmanager
     def _woken(self, response: httpx2.Response) -> Generator[None]:
@@ -250,132 +191,48 @@ class _Transfer:
         with self._stop.waking(lambda: _hang_up(connection)):
             yield
 
-    def _copy(self, partial: PartialFile) -> None:
+    def _copy(self) -> None:
         """For sources whose files are on this machine."""
+        course = self._course
         try:
-            with Path(self._file.location).open("rb", buffering=0) as file, partial.appending(self._report) as appender:
-                file.seek(partial.position)
-                while piece := file.read(BLOCK_BYTES):
-                    self._stop.check()
-                    appender.add(piece)
+            with Path(course.file.location).open("rb", buffering=0) as file:
+                file.seek(course.position)
+                with course.partial.appending(self._report) as appender:
+                    while piece := file.read(BLOCK_BYTES):
+                        self._stop.check()
+                        appender.add(piece)
         except OSError as error:
             raise StorageError(
-                f"`{self._file.location}` cannot be read: {error.strerror}.", hint="Check that the file is there."
+                f"`{course.file.location}` cannot be read: {error.strerror}.", hint="Check that the file is there."
             ) from error
-        self._ends_with_body = True
+        course.is_all()
 
-    # Judging an answer
-
-    def _judge(self, response: httpx2.Response, partial: PartialFile) -> bool:
-        """Whether the body is bytes that are missing; False when none are. Raises _TryAgain or the error that ends it."""
-        status, path, host = response.status_code, self._file.path, host_of(str(response.url))
-        if status in _BUSY:
-            raise self._busy(response)
-        if status in _DENIED:
-            raise self._denied(response, partial)
-        if status == 416:
-            return self._out_of_range(response, partial)
-        if status not in (200, 206):
-            raise transfer_errors.unexpected(path, host, status)
-        if response.headers.get("content-type", "").lower().startswith("text/html") and not _is_web_page(path):
-            raise transfer_errors.web_page(path, host)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _TryAgain(transfer_errors.compressed(path, host))
-        return self._part(response, partial) if status == 206 else self._whole(response, partial)
-
-    def _whole(self, response: httpx2.Response, partial: PartialFile) -> bool:
-        """A 200: the file from its start, whether or not we asked for a part."""
-        if partial.position and partial.position == self._unframed_at:
-            self._ends_with_body = True  # it knows no ranges, so nobody can tell more
-            return False
-        if partial.position:
-            self._restart(partial)
-        if self._file.size is None:
-            self._size = length_told(response.headers)
-        self._bind(response, partial)
-        return True
-
-    def _part(self, response: httpx2.Response, partial: PartialFile) -> bool:
-        told = content_range(response.headers)
-        right = told is not None and told.start == partial.position
-        if told is None or not right or (None not in (told.total, self._file.size) and told.total != self._file.size):
-            self._restart(partial)  # asked from zero there is no range to get wrong
-            raise _TryAgain(transfer_errors.another_part(self._file.path, host_of(str(response.url))))
-        if self._file.size is None:
-            self._size = told.total
-        return True
-
-    def _out_of_range(self, response: httpx2.Response, partial: PartialFile) -> bool:
-        """A 416: nothing follows what we have. Then it is all, or another and shorter file."""
-        told = response.headers.get("content-range", "").removeprefix("bytes */")
-        if self._size is None and (told == str(partial.position) or partial.position == self._unframed_at):
-            self._ends_with_body = True
-            return False
-        self._restart(partial)
-        raise _TryAgain(transfer_errors.shorter_than_before(self._file.path, host_of(str(response.url))))
-
-    def _busy(self, response: httpx2.Response) -> Exception:
-        wait_s = self._client.wait_s(response.status_code, response.headers, 1)
-        error = refused(str(response.url), response.status_code, wait_s)
-        limit_s = self._client.limits.retry_after_max_s
-        if wait_s > limit_s and isinstance(error, RateLimited):
-            return error
-        asked = "retry-after" in response.headers
-        return _TryAgain(error, wait_s=min(wait_s, limit_s) if asked else None)
-
-    def _denied(self, response: httpx2.Response, partial: PartialFile) -> Exception:
-        """An address that expired gets a fresh one; when that is denied too, it is meant."""
-        twice, self._denied_at = self._denied_at == partial.position, partial.position
-        # Raises AccessDenied with the remedy where the source knows one.
-        fresh = self._source.refresh(self._listing, self._file)
-        self._file = replace(self._file, location=fresh.location)
-        why = transfer_errors.denied(self._file.path, host_of(str(response.url)), response.status_code)
-        return why if twice else _TryAgain(why, wait_s=0.0)
-
-    def _bind(self, response: httpx2.Response, partial: PartialFile) -> None:
-        """Remember which version the bytes are of, when no hash will tell."""
-        if self._has_hash:
-            return
-        etag = response.headers.get("etag", "")
-        version = etag if etag and not etag.startswith("W/") else response.headers.get("last-modified", "")
-        if version:
-            partial.path.parent.mkdir(parents=True, exist_ok=True)
-            _binding(partial.path).write_text(version, encoding="utf-8")
-
-    # What is said in the end
-
-    def _damage(self, partial: PartialFile) -> PaddockError | None:
+    def _damage(self) -> PaddockError | None:
         """What is wrong with the bytes, None when they are the ones that were promised."""
-        self._progress.verifying(self._file.path)
-        right = (self._file.sha256 or self._file.git_oid or "").lower()
-        actual = partial.digest()
-        wrong_size = self._size is not None and partial.position != self._size
+        course = self._course
+        file = course.file
+        self._progress.verifying(file.path)
+        right = (file.sha256 or file.git_oid or "").lower()
+        actual = course.partial.digest()
+        wrong_size = course.size is not None and course.position != course.size
         if not wrong_size and (actual is None or actual == right):
             return None
-        if partial.looks_like_a_web_page() and not _is_web_page(self._file.path):
-            return transfer_errors.web_page(self._file.path, host_of(self._file.location))
+        if course.partial.looks_like_a_web_page() and not is_web_page(file.path):
+            return transfer_errors.web_page(file.path, host_of(file.location))
         if wrong_size:
-            return transfer_errors.damaged(self._file.path, hashes=None, sizes=(partial.position, self._size or 0))
-        return transfer_errors.damaged(self._file.path, hashes=(actual or "", right), sizes=None)
+            return transfer_errors.damaged(file.path, hashes=None, sizes=(course.position, course.size or 0))
+        return transfer_errors.damaged(file.path, hashes=(actual or "", right), sizes=None)
 
-    def _broken(self, error: Exception | None, partial: PartialFile) -> PaddockError:
+    def _broken(self, error: Exception | None) -> PaddockError:
+        course = self._course
         return transfer_errors.broken_off(
-            self._file.path,
-            self._file.location,
+            course.file.path,
+            course.file.location,
             error,
-            position=partial.position,
-            size=self._size,
+            position=course.position,
+            size=course.size,
             stall_timeout_s=self._limits.stall_timeout_s,
         )
-
-
-def _is_web_page(path: str) -> bool:
-    return path.lower().endswith(_WEB_PAGES)
-
-
-def _binding(partial: Path) -> Path:
-    """Beside a partial without a hash: the ETag or date of the version it belongs to."""
-    return partial.with_name(f"{partial.name}.version")
 
 
 def _hang_up(connection: socket.socket) -> None:
