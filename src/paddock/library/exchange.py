@@ -20,6 +20,7 @@ from paddock.library.lockfile import LOCK_NAME, Copy, Lock, LockedModel, find_in
 from paddock.store.checksum import git_blob_hasher, sha256_hasher
 from paddock.store.names import folder_name
 from paddock.store.placement import Placement
+from paddock.vocabulary import SourceKind
 
 Report = Callable[[int], None]  # is told how many more bytes have been copied; may raise to stop
 
@@ -117,8 +118,13 @@ def read_carried(folder: Path, *, names: Iterable[str] | None = None) -> tuple[I
 
 
 def content_keys(model: LockedModel) -> dict[str, str]:
-    """What the hub's cache calls each file's content: small files by their git id, large ones by their SHA-256."""
-    return {file.path: file.git_oid or file.sha256 or "" for file in model.files}
+    """What the place of its kind calls each file's content, so that a later pull finds it there.
+
+    The hub's cache knows small files by their git id and large ones by their SHA-256; our own store shares by digest.
+    """
+    if model.source is SourceKind.HUGGINGFACE:
+        return {file.path: file.git_oid or file.sha256 or "" for file in model.files}
+    return {file.path: f"sha256:{file.sha256}" if file.sha256 else str(file.git_oid) for file in model.files}
 
 
 def import_model(

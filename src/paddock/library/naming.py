@@ -49,6 +49,15 @@ def resolve_name(text: str, names: Iterable[str], aliases: Mapping[str, str]) ->
     return candidates[0] if candidates else None
 
 
+def refuse_taken_name(name: str, there: ModelReference, wanted: ModelReference) -> None:
+    """Raises UsageError when `name` is that of a model from elsewhere: two addresses may both end in `model.gguf`."""
+    if (there.source, there.name.lower()) != (wanted.source, wanted.name.lower()):
+        raise UsageError(
+            f"There is a model called `{name}` already, from {there}.",
+            hint="Give this one another name with `--name`, or remove the other with `paddock rm`.",
+        )
+
+
 def _short_forms(name: str) -> set[str]:
     """`org/Name:Q4_K_M` answers to `name:q4_k_m` and `name`; `llama3.2:latest` to `llama3.2`."""
     tail = name.rsplit("/", 1)[-1].lower()

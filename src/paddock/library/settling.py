@@ -55,8 +55,16 @@ def settle(work: Work, options: PullOptions, folder: Path, shelf: Shelf, before:
     )
 
 
-def settle_import(model: LockedModel, reference: ModelReference, folder: Path, shelf: Shelf) -> ModelRecord:
-    """The record of a model that was copied from a carried folder. Blocking."""
+def settle_import(
+    model: LockedModel,
+    reference: ModelReference,
+    folder: Path,
+    shelf: Shelf,
+    *,
+    keys: Mapping[str, str],
+    before: ModelRecord | None,
+) -> ModelRecord:
+    """The record of a model that was copied from a carried folder, every byte checked on the way. Blocking."""
     files = tuple(
         found_file(file.path, str(path), path.stat(), sha256=file.sha256, git_oid=file.git_oid)
         for file in model.files
@@ -72,8 +80,15 @@ def settle_import(model: LockedModel, reference: ModelReference, folder: Path, s
         revision=model.revision,
         files=files,
     )
-    record = shelf.record_of(seen)
-    return replace(record, path=_path_of(record, folder, files), verified_at=shelf.now())
+    record = shelf.record_of(seen, before=before)
+    return replace(
+        record,
+        origin=Origin.PULLED,
+        reference=seen.reference,
+        path=_path_of(record, folder, files),
+        files=tuple(replace(file, key=keys[file.path]) for file in record.files),
+        verified_at=shelf.now(),
+    )
 
 
 def _path_of(record: ModelRecord, root: Path, files: tuple[FoundFile, ...]) -> str:
