@@ -178,7 +178,9 @@ class Shelf:
         if fingerprint == record.fingerprint:
             stock.present[record.name] = record
         else:
-            stock.take(self.record_of(_seen_again(record), before=record))
+            # What each file must be is what its source told, whatever has become of it: `verify` compares with that.
+            again = self.record_of(_seen_again(record), before=record)
+            stock.take(replace(again, files=record.files, size_bytes=record.size_bytes))
 
     def _check_unseen(self, record: ModelRecord, stock: "_Stock") -> None:
         """A record that no search covers any more, or never did: a registered folder."""
