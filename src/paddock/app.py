@@ -48,7 +48,7 @@ from paddock.library.records import Records
 from paddock.library.removal import Remover
 from paddock.library.searching import Searcher
 from paddock.library.settling import settle
-from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle
+from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle, seen_in_store
 from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement
 from paddock.store.space import FreeSpace, free_space, volume_of
@@ -117,7 +117,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
 
     shelf = Shelf(
         records=records,
-        look=_looking(config, world),
+        look=_looking(config, world, store),
         known=known,
         judge=judge,
         lifetime_s=config.library.list_cache_s,
@@ -256,7 +256,7 @@ def bundle_folders(config: Config) -> Sequence[Path]:
     return [Path(folder).expanduser() for folder in config.library.bundles.split(":") if folder]
 
 
-def _looking(config: Config, world: World) -> Callable[[], Iterable[Seen]]:
+def _looking(config: Config, world: World, store: ModelStore) -> Callable[[], Iterable[Seen]]:
     """Everything on this disk that is a model, whoever keeps it. Bundles come first, so that they keep their names."""
     places = places_in(config.paths)
 
@@ -265,5 +265,7 @@ def _looking(config: Config, world: World) -> Callable[[], Iterable[Seen]]:
             yield seen_in_bundle(model)
         for found in find_models(places):
             yield seen_elsewhere(found)
+        for manifest in store.manifests():
+            yield seen_in_store(manifest, store.folder(manifest.name, manifest.revision))
 
     return look

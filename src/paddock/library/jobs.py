@@ -1,5 +1,6 @@
 """Pull jobs as rows: what was asked for, how far it is, who moves its bytes. They outlive the process that runs them."""
 
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -8,12 +9,14 @@ from datetime import datetime
 
 import msgspec
 import psutil
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from paddock.db.engine import Database
 from paddock.db.tables import PullRow
 from paddock.library.plan import PlannedFile, PullOptions
 from paddock.vocabulary import PullStatus
+
+_log = logging.getLogger(__name__)
 
 # These hold a reservation on the disk while their owner lives.
 RUNNING = (PullStatus.QUEUED, PullStatus.DOWNLOADING, PullStatus.VERIFYING)
@@ -55,17 +58,14 @@ class Jobs:
         self._database = database
 
     async def all(self, statuses: Sequence[PullStatus] | None = None) -> list[PullJob]:
-        """Oldest first; only those in `statuses` when given."""
+        """Oldest first; only those in `statuses` when given. Rows that cannot be read are left out."""
         query = select(PullRow).order_by(PullRow.created_at, PullRow.id)
         if statuses is not None:
             query = query.where(PullRow.status.in_([status.value for status in statuses]))
-        async with self._database.session() as session:
-            return [_from_row(row) for row in (await session.scalars(query)).all()]
+        return await self._read(query)
 
     async def get(self, job_id: str) -> PullJob | None:
-        async with self._database.session() as session:
-            row = await session.get(PullRow, job_id)
-        return _from_row(row) if row is not None else None
+        return next(iter(await self._read(select(PullRow).where(PullRow.id == job_id))), None)
 
     async def unfinished(self, name: str) -> PullJob | None:
         """The newest job for this model that is neither complete nor cancelled."""
@@ -74,9 +74,31 @@ class Jobs:
             .where(PullRow.name == name, PullRow.status.not_in([status.value for status in FINISHED]))
             .order_by(PullRow.created_at.desc())
         )
+        return next(iter(await self._read(query)), None)
+
+    async def _read(self, query: Select[PullRow]) -> list[PullJob]:
+        """The jobs that `query` finds. A row that somebody damaged costs that job, not the others."""
+        try:
+            async with self._database.session() as session:
+                rows = (await session.scalars(query)).all()
+        except ValueError:  # a column that is no JSON spoils the whole answer
+            rows = await self._one_by_one(query)
+        return [job for row in rows if (job := _readable(row)) is not None]
+
+    async def _one_by_one(self, query: Select[PullRow]) -> list[PullRow]:
         async with self._database.session() as session:
-            row = (await session.scalars(query)).first()
-        return _from_row(row) if row is not None else None
+            job_ids = (await session.scalars(query.with_only_columns(PullRow.id))).all()
+        rows: list[PullRow] = []
+        for job_id in job_ids:
+            try:
+                async with self._database.session() as session:
+                    row = await session.get(PullRow, job_id)
+            except ValueError:
+                _log.warning("pull.row_unreadable id=%s", job_id)
+                continue
+            if row is not None:
+                rows.append(row)
+        return rows
 
     async def save(self, job: PullJob) -> None:
         async with self._database.session() as session:
@@ -137,6 +159,14 @@ def is_alive(owner: str | None) -> bool:
         return f"{psutil.Process(int(pid)).create_time():.2f}" == started
     except (psutil.Error, ValueError):
         return False
+
+
+def _readable(row: PullRow) -> PullJob | None:
+    try:
+        return _from_row(row)
+    except (ValueError, TypeError, msgspec.ValidationError):
+        _log.warning("pull.row_unreadable id=%s", row.id)
+        return None
 
 
 def _from_row(row: PullRow) -> PullJob:

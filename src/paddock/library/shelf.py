@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from paddock.catalog.known import KnownModels
 from paddock.errors import StorageError
@@ -20,6 +21,7 @@ from paddock.hub.source import Listing
 from paddock.hub.weight_files import is_small
 from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
+from paddock.library.adopt.weights import gguf_groups
 from paddock.library.bundles import BundledModel
 from paddock.library.caching import TimedCache
 from paddock.library.card import CARD_NAME, Card, read_card
@@ -28,6 +30,7 @@ from paddock.library.inspection import Inspection, disk_reader, inspect
 from paddock.library.judging import Judge, Judgement
 from paddock.library.naming import library_name
 from paddock.library.records import KeptFile, ModelRecord, Records
+from paddock.store.layout import Manifest
 from paddock.vocabulary import Origin, SourceKind
 
 _log = logging.getLogger(__name__)
@@ -95,6 +98,30 @@ def seen_in_bundle(model: BundledModel) -> Seen:
         root=model.path,
         revision=revision,
         files=tuple(files),
+    )
+
+
+def seen_in_store(manifest: Manifest, folder: Path) -> Seen:
+    """A model of our own store, as its manifest tells: found again when the database was lost.
+
+    Where it came from is not written there, so it counts as a local one that may be removed.
+    """
+    digests = {file.path: file.key.removeprefix("sha256:") for file in manifest.files if file.key.startswith("sha256:")}
+    files = tuple(
+        found_file(file.path, str(path), path.stat(), sha256=digests.get(file.path))
+        for file in manifest.files
+        if (path := folder / file.path).is_file()
+    )
+    groups = gguf_groups(file.path for file in files)
+    return Seen(
+        name=manifest.name,
+        reference=f"file://{quote(str(folder))}",
+        source=SourceKind.LOCAL,
+        origin=Origin.PULLED,
+        path=folder / groups[0].paths[0] if groups else folder,
+        root=folder,
+        revision=manifest.revision,
+        files=files,
     )
 
 
