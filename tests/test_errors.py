@@ -1,12 +1,24 @@
 """The error tree is what every command and endpoint speaks; a leaf without a code or an exit code would be mute."""
 
 import re
+from pathlib import Path
 
 import paddock.errors as errors
 
+DEFINES_ERROR = re.compile(r"^class \w+\((?:PaddockError|UsageError|NotFound|Corrupt|StorageError)\)", re.MULTILINE)
+
 
 def leaves(kind: type[errors.PaddockError]) -> list[type[errors.PaddockError]]:
-    return [kind, *(leaf for child in kind.__subclasses__() for leaf in leaves(child))]
+    """Those of errors.py: a test may have made one of its own in the same process."""
+    children = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+    return [kind, *(leaf for child in children for leaf in leaves(child))]
+
+
+def test_every_error_that_the_package_raises_is_in_the_tree() -> None:
+    """An error class defined elsewhere would have a code that no document lists."""
+    sources = Path(errors.__file__).parent.rglob("*.py")
+    elsewhere = [path.name for path in sources if path.name != "errors.py" and DEFINES_ERROR.search(path.read_text())]
+    assert elsewhere == []
 
 
 def test_every_error_has_its_own_code_and_a_known_exit_code() -> None:

@@ -21,6 +21,7 @@
     ├── Corrupt                bytes that are not what they must be   exit 1
     │   └── InvalidHeader          a weight file's header that lies
     ├── StorageError           a folder or database that will not take or give bytes   exit 1
+    ├── Defect                 Paddock itself is wrong                exit 1
     └── Interrupted            stopped by the person who started it   exit 130
 
 Each carries a stable `code` for programs, a message that names the thing, and a `hint` that names the next step.
@@ -141,6 +142,10 @@ class InvalidHeader(Corrupt):
 
 class StorageError(PaddockError):
     code = "storage"
+
+
+class Defect(PaddockError):
+    code = "defect"
 
 
 class Interrupted(PaddockError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from paddock.cli.invocation import Invocation
 from paddock.cli.output import json_line
 from paddock.cli.screen import Screen
-from paddock.errors import PaddockError
+from paddock.errors import Defect, PaddockError
 from paddock.version import VERSION
 
 
@@ -42,12 +42,6 @@ def show_error(invocation: Invocation, error: PaddockError, *, json: bool) -> No
         screen.sentence(f"error: {error.message}", style="red" if screen.colour else "")
         screen.sentence(f"hint: {error.hint}")
     invocation.stderr.flush()
-
-
-class Defect(PaddockError):
-    """Something in Paddock itself broke."""
-
-    code = "defect"
 
 
 def defect(invocation: Invocation, error: BaseException) -> Defect:

@@ -242,7 +242,7 @@ class Pulls:
             outcome = self._failed(running.job, error)
         except Exception as error:  # noqa: BLE001 (the boundary of the task: a bug here must not leave waiters hanging)
             _log.exception("pull.failed name=%s", running.job.name)
-            running.error = PaddockError(
+            running.error = Defect(
                 f"The pull of `{running.job.name}` failed for a reason that Paddock does not know: {error!r}.",
                 hint="This is a defect of Paddock; please report it. What was fetched is kept.",
             )
