@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TEST = re.compile(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`")
 ROOM = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 # Written in two pieces so that this file passes its own check. Pinned requirements carry hashes, never addresses.
 PACKAGE_INDEXES = tuple(
@@ -19,7 +20,7 @@ TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".json", ".yaml", ".yml", ".sh",
 
 
 def main() -> None:
-    problems = [*broken_links(), *missing_rooms(), *forbidden_texts()]
+    problems = [*broken_links(), *missing_rooms(), *missing_tests(), *forbidden_texts()]
     for problem in problems:
         print(problem)
     sys.exit(1 if problems else 0)
@@ -47,6 +48,17 @@ def missing_rooms() -> Iterator[str]:
         yield f"ARCHITECTURE.md: there is no room {room}/"
     for room in sorted(built - drawn):
         yield f"ARCHITECTURE.md: the room {room}/ is not in the table"
+
+
+def missing_tests() -> Iterator[str]:
+    """Every test that a document names as proof is there. A name may be the beginning of several tests' names."""
+    for document in tracked("*.md"):
+        for name, test in TEST.findall(document.read_text()):
+            path = ROOT / name
+            if not path.is_file():
+                yield f"{document.relative_to(ROOT)}: there is no {name}"
+            elif test and f"def {test}" not in path.read_text():
+                yield f"{document.relative_to(ROOT)}: {name} has no test {test}"
 
 
 def forbidden_texts() -> Iterator[str]:
