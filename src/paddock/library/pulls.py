@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from paddock.errors import Interrupted, InUse, NotFound, PaddockError
+from paddock.errors import Defect, Interrupted, InUse, NotFound, PaddockError
 from paddock.hub.progress import PullProgress
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import Listing, RemoteFile
