@@ -167,6 +167,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             cleaner=Cleaner(
                 shelf=shelf,
                 store=store,
+                hub_cache=paths.huggingface_cache,
                 jobs=jobs,
                 pinned=lambda name: name in config.models and config.models[name].pin,
                 users_of=world.users_of,

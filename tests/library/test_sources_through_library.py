@@ -166,6 +166,8 @@ async def test_a_tag_that_moved_is_fetched_anew_and_listed_once(ollama: OllamaRe
     assert after.revision != before.revision
     assert await names(library) == ["tiny:latest"]
     assert [result.ok for result in await library.verify()] == [True]
+    await library.remove("tiny")
+    assert [model.name for model in await library.list(refresh=True)] == [], "the older one does not come back"
 
 
 async def test_a_blob_that_lies_about_its_digest_is_never_listed(

@@ -14,7 +14,7 @@ left to the library, which knows what revisions share.
 
 import hashlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +50,11 @@ def repo_folder(cache_dir: Path, repo_id: str) -> Path:
     return cache_dir / "--".join(["models", *repo_id.split("/")])
 
 
+def pull_tag(commit: str, paths: Iterable[str]) -> str:
+    """Marks the parts of one pull: pulls of other files of the same commit have their own, and cannot write into them."""
+    return hashlib.sha256("\0".join([commit, *sorted(paths)]).encode()).hexdigest()[:12]
+
+
 class HubCachePlacement:
     """Where one commit of one Hugging Face repository lands. Implements `Placement`."""
 
@@ -79,8 +84,7 @@ class HubCachePlacement:
         if self._ref is not None:
             check_file_path(self._ref, of=repo_id)
         self._disk = disk or Disk()
-        # Pulls of other files of the same commit have their own parts, so that they cannot write into ours.
-        self._tag = hashlib.sha256("\0".join([commit, *sorted(files)]).encode()).hexdigest()[:12]
+        self._tag = pull_tag(commit, files)
         self._locks = cache_dir / ".locks" / self._folder.name
 
     @property

@@ -136,6 +136,11 @@ class Carrier:
                 f"`{model.name}` claims to come from {model.source.value}, and `{model.reference}` does not.",
                 hint="Nothing was copied. Write the lock anew with `paddock lock`.",
             )
+        if model.revision is None:
+            raise InvalidFile(
+                f"The lock tells no revision of `{model.name}`.",
+                hint="Nothing was copied. Write the lock anew with `paddock lock`.",
+            )
         before = (await self._shelf.models()).get(model.name)
         if before is not None:
             refuse_taken_name(model.name, parse_reference(before.reference), reference)
@@ -149,7 +154,7 @@ class Carrier:
     ) -> ModelRecord:
         model = imported.model
         keys = content_keys(model)
-        placement = self._place(reference, model.name, model.revision or "", keys)
+        placement = self._place(reference, model.name, str(model.revision), keys)
         folder = import_model(imported, placement, keys=keys)
         return settle_import(model, reference, folder, self._shelf, keys=keys, before=before)
 

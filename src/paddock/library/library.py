@@ -179,7 +179,7 @@ class Library:
                 f"The pull of `{job.name}` was {job.status.value} by another process.",
                 hint=f"Go on with `paddock pull {job.name}`.",
             )
-        await self.auto_prune()
+        await self.auto_prune(keep=(job.name,))
         return (await self.get(job.name)).info()
 
     async def start_pull(
@@ -203,9 +203,9 @@ class Library:
         job = await self.pulls.start(work, options)
         return job.id
 
-    async def auto_prune(self) -> Pruned | None:
-        """Clean up as the settings say; None when they say no, or there is nothing to do."""
-        return await self._rooms.cleaner.auto_prune(self._rooms.disk, self._remove_unused)
+    async def auto_prune(self, *, keep: Sequence[str] = ()) -> Pruned | None:
+        """Clean up as the settings say, but for `keep`; None when they say no, or there is nothing to do."""
+        return await self._rooms.cleaner.auto_prune(self._rooms.disk, self._remove_unused, keep=keep)
 
     async def _remove_unused(self, name: str) -> int:
         return (await self.remove(name)).freed_bytes

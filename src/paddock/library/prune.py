@@ -50,12 +50,12 @@ class StoredModel:
 
 class LeftoverKind(StrEnum):
     PARTIAL = "partial"  # bytes of a pull that no pull will go on with
-    ORPHAN = "orphan"  # content that no model uses
+    ORPHAN = "orphan"  # content that no model uses, such as a revision that a newer one replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """Bytes in our own store that belong to no model."""
+    """Bytes of ours that belong to no model."""
 
     path: Path
     kind: LeftoverKind
@@ -111,8 +111,8 @@ def choose(
     """Models unused for `older_than`, then the least recently used until all models together take `max_bytes`.
 
     Only models that we fetched may go: never a pinned, adopted, registered or built-in one, nor one that is in use. A
-    model whose bytes others keep alive would free nothing and stays. Leftovers go when they are old enough that nobody
-    is still writing them. With neither limit, only leftovers go.
+    model whose bytes others keep alive would free nothing and stays. Parts go when they are old enough that nobody is
+    still writing them. With neither limit, only leftovers go.
     """
     ledger = _Ledger(models)
     used_bytes = ledger.used_bytes
@@ -141,7 +141,9 @@ def choose(
     ]
     return PrunePlan(
         removals=tuple(removals),
-        leftovers=tuple(left for left in leftovers if now - left.modified_at >= leftover_age_min),
+        leftovers=tuple(
+            left for left in leftovers if left.kind is LeftoverKind.ORPHAN or now - left.modified_at >= leftover_age_min
+        ),
         kept=tuple(kept),
         used_bytes=used_bytes,
         missing_bytes=max(0, ledger.used_bytes - max_bytes) if max_bytes is not None else 0,

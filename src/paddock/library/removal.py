@@ -72,10 +72,10 @@ class Remover:
                 return preview_file_removal(self._hub_cache, repo_id, str(record.revision), gone)
             return remove_files(self._hub_cache, repo_id, str(record.revision), gone)
         if root.is_relative_to(self._store.root):
-            revision = str(record.revision)
-            if dry_run:
-                return self._store.removable_bytes(record.name, revision)
-            return self._store.remove(record.name, revision)
+            # Also the revisions that this one replaced: with it gone, one of them would be the model again.
+            revisions = [manifest.revision for manifest in self._store.manifests() if manifest.name == record.name]
+            take = self._store.removable_bytes if dry_run else self._store.remove
+            return sum(take(record.name, revision) for revision in revisions)
         raise UsageError(
             f"`{record.name}` lies in {record.root}, where Paddock deletes nothing.",
             hint="Remove it with the tool that keeps it; Paddock's list follows by itself.",
