@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from paddock.config.lookup import get_value
+from paddock.config.lookup import all_values, get_value
 from paddock.config.schema import model_options
 from paddock.errors import InvalidConfig, StorageError
 
@@ -173,7 +173,7 @@ def test_secrets_are_never_shown(machine: Machine) -> None:
         "PADDOCK_DATABASE__URL": "postgresql://me:pass_secret@host/name",
     }
     config = machine.load()
-    text = repr(config.hub) + repr([(value.key, value.value) for value in config.values()])
+    text = repr(config.hub) + repr([(value.key, value.value) for value in all_values(config)])
     assert "hf_secret" not in text
     assert "kaggle_secret" not in text
     assert "pass_secret" not in text
@@ -229,7 +229,7 @@ def test_the_result_cannot_be_changed(machine: Machine) -> None:
 
 def test_show_lists_every_setting_with_its_source(machine: Machine) -> None:
     machine.user_says("disk: {factor: 3, auto_prune_max_bytes: 100GB}\nmodels: {pony: {keep_alive: 90m}}")
-    shown = {value.key: (value.value, value.source) for value in machine.load().values()}
+    shown = {value.key: (value.value, value.source) for value in all_values(machine.load())}
     assert shown["disk.factor"] == (3.0, f"{machine.user_file}:1")
     assert shown["disk.auto_prune_max_bytes"][0] == "100GB"
     assert shown["models.pony.keep_alive"][0] == "1h30m"

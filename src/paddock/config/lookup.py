@@ -1,7 +1,7 @@
 """Questions about settings that are resolved: `config get` and `config show`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,10 +9,19 @@ from pydantic import SecretStr
 
 from paddock.config.keys import Group, Key, Leaf, Shape, Table, joined, root, shape_at, split_key, suggestion
 from paddock.config.paths import Paths
-from paddock.config.schema import Config, Section, Value
+from paddock.config.schema import Config, Section
 from paddock.errors import InvalidConfig
 
 HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One setting as `config show` presents it. Secrets are already hidden."""
+
+    key: str
+    value: Any  # plain: text, number, switch or None
+    source: str
 
 
 def get_value(config: Config, text: str) -> Value:

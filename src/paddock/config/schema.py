@@ -3,8 +3,7 @@
 A section is handed to the room that it concerns; nobody reads settings from anywhere else.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -216,15 +215,6 @@ PRESETS: Mapping[str, Mapping[str, str | int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """One setting as `config show` presents it. Secrets are already hidden."""
-
-    key: str
-    value: Any  # plain: text, number, switch or None
-    source: str
-
-
 class Config(Settings):
     """All settings, resolved: `config.disk.factor`, `config.hub.endpoint`, `config.paths.data`."""
 
@@ -235,12 +225,6 @@ class Config(Settings):
     def source_of(self, key: str) -> str:
         """Where the value of a dotted key comes from, `default` when nobody set it."""
         return self.sources.get(key, "default")
-
-    def values(self) -> Iterator[Value]:
-        """Every setting with its source, in the order of the schema; then every path."""
-        from paddock.config.lookup import all_values
-
-        return all_values(self)
 
 
 def model_options(config: Settings, name: str) -> Options:

@@ -64,7 +64,9 @@ def show(
     from paddock.config.keys import suggestion
     from paddock.errors import InvalidConfig
 
-    lines = [SettingLine(key=one.key, value=one.value, source=one.source) for one in desk.config.values()]
+    from paddock.config.lookup import all_values
+
+    lines = [SettingLine(key=one.key, value=one.value, source=one.source) for one in all_values(desk.config)]
     if prefix is not None:
         lines = [one for one in lines if one.key == prefix or one.key.startswith(f"{prefix}.")]
         if not lines:
