@@ -14,6 +14,9 @@ from typing import Any
 from paddock.app import World
 from paddock.cli.invocation import Invocation
 from paddock.cli.main import run
+from paddock.errors import NetworkError
+from tests.fakes.faults import Drop, Unavailable
+from tests.library import models
 from tests.library.rooms import Site
 
 
@@ -64,6 +67,18 @@ class Cli:
         assert isinstance(invocation.stdout, io.StringIO)
         assert isinstance(invocation.stderr, io.StringIO)
         return Done(code, invocation.stdout.getvalue(), invocation.stderr.getvalue())
+
+    def break_off(self, name: str) -> None:
+        """Add a model to the hub and begin to pull it: its first kilobytes arrive, then the hub is gone."""
+        hub = self.site.hub
+        hub.add_repo(name, models.mlx(kib=64, seed=len(name)))
+        weights = f"{name}/model.safetensors"
+        assert self("plan", name).code == 0
+        headers = len(hub.requests(weights, at="storage"))  # a pull reads as much before it moves anything
+        hub.fail(weights, Drop(after=8192), at="storage", skip=headers)
+        hub.fail(weights, Unavailable(), at="storage", skip=headers + 1, times=None)
+        assert self("pull", name, environment={"PADDOCK_HUB__RETRIES": "0"}).code == NetworkError.exit_code
+        hub.heal()
 
     def invocation(self, words: Sequence[str], stdin: str = "") -> Invocation:
         stream = Terminal if self.terminal else io.StringIO

@@ -34,7 +34,7 @@ def _complaints(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], 
         return
     if isinstance(value, dict):
         known = schema.get("properties", {})
-        rest = schema.get("additionalProperties", False)
+        rest = schema.get("additionalProperties", "properties" not in schema)  # our objects say all that they hold
         yield from (f"{place}: {name} is missing" for name in schema.get("required", []) if name not in value)
         for name, item in value.items():
             if name in known:

@@ -72,6 +72,8 @@ def render_schemas() -> str:
     references, definitions = msgspec.json.schema_components(
         wanted, schema_hook=_plain_schema, ref_template="#/$defs/{name}"
     )
+    for definition in definitions.values():
+        definition.pop("description", None)  # a docstring is for readers of the source
     by_type = dict(zip(wanted, references, strict=True))
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -64,7 +64,7 @@ async def show(name: Name, /, *, flags: Flags = _NO_FLAGS, desk: Given[Desk]) ->
 @template.command
 async def save(
     name: Name,
-    file: Annotated[Path, Parameter(help="A file with the text; `-` reads it from stdin.")],
+    file: Annotated[Path, Parameter(help="A file with the text; `-` reads it from stdin.", allow_leading_hyphen=True)],
     /,
     *defaults: Value,
     description: Annotated[str | None, Parameter(help="One line about it.")] = None,
