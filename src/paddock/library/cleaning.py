@@ -85,16 +85,16 @@ class Cleaner:
         """Carry out a plan. `remove` deletes one model and returns the bytes freed; one failure does not stop the rest."""
         freed = 0
         failures: list[str] = []
-        for removal in plan.removals:
-            try:
-                freed += await remove(removal.name)
-            except PaddockError as error:
-                failures.append(error.message)
         for leftover in plan.leftovers:
             try:
                 await asyncio.to_thread(self._drop, leftover)
                 freed += leftover.size
             except PaddockError as error:  # such as InUse: its pull has begun again
+                failures.append(error.message)
+        for removal in plan.removals:
+            try:
+                freed += await remove(removal.name)
+            except PaddockError as error:
                 failures.append(error.message)
         return Pruned(plan=plan, freed_bytes=freed, failures=tuple(failures))
 

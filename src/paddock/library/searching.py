@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from paddock.catalog.known import KnownModels
-from paddock.errors import HubUnreachable, PaddockError
+from paddock.errors import NetworkError, PaddockError
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.selection import select
 from paddock.hub.source import Hit, Source
@@ -55,28 +55,31 @@ class Searcher:
     async def search(
         self, query: str, *, limit: int, source: SourceKind | None, here: Collection[str]
     ) -> Sequence[SearchHit]:
-        """Hits of all sources, or of one. A source that does not answer is left out while another does.
+        """Hits of all sources, or of one: those of the hubs first, then the built-in models, which are for trying.
 
-        Raises HubUnreachable when none answered.
+        A hub that does not answer is left out while another finds something. Raises HubUnreachable, or what else is wrong
+        with the network, when none does: an empty answer would say that there is no such model.
         """
         asked = [self._sources[source]] if source else list(self._sources.values())
         answers = await asyncio.gather(*(self._hits(one, query, limit) for one in asked), return_exceptions=True)
-        hits: list[tuple[Source, Hit]] = []
-        unreachable: list[HubUnreachable] = []
+        found: list[tuple[Source, Sequence[Hit]]] = []
+        failures: list[NetworkError] = []
         for one, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, HubUnreachable):
-                unreachable.append(answer)
-            elif isinstance(answer, PaddockError):
-                if source is not None:  # such as a source that wants credentials which are not there
+            match answer:
+                case NetworkError():
+                    failures.append(answer)
+                case PaddockError():
+                    if source is not None:  # else a hub that wants credentials which are not there
+                        raise answer
+                case BaseException():
                     raise answer
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                hits += [(one, hit) for hit in answer]
-        if unreachable and not hits:
-            raise unreachable[0]
+                case _:
+                    found.append((one, answer))
+        chosen = _share(found, limit)
+        if failures and not any(one.kind is not SourceKind.BUILTIN for one, _ in chosen):
+            raise failures[0]
         room = asyncio.Semaphore(_LISTED_AT_ONCE)
-        return await asyncio.gather(*(self._described(one, hit, here, room) for one, hit in hits[:limit]))
+        return await asyncio.gather(*(self._described(one, hit, here, room) for one, hit in chosen))
 
     async def _hits(self, source: Source, query: str, limit: int) -> Sequence[Hit]:
         return await asyncio.to_thread(source.search, query, limit=limit)
@@ -142,3 +145,13 @@ class Searcher:
             fits=None,
             here=hit.name in here,
         )
+
+
+def _share(found: Sequence[tuple[Source, Sequence[Hit]]], limit: int) -> list[tuple[Source, Hit]]:
+    """At most `limit` hits. The Hugging Face hub leads, and leaves a quarter of the room to the others."""
+    by_kind = {one.kind: [(one, hit) for hit in hits] for one, hits in found}
+    built_in = by_kind.pop(SourceKind.BUILTIN, [])
+    lead = by_kind.pop(SourceKind.HUGGINGFACE, [])
+    others = [hit for hits in by_kind.values() for hit in hits]
+    lead = lead[: max(limit - len(others), limit - limit // 4)]
+    return [*lead, *others, *built_in][:limit]
