@@ -62,9 +62,8 @@ def show(
     Flags go over environment variables, those over `.paddock/config.yaml`, that over your own file, that over defaults.
     """
     from paddock.config.keys import suggestion
-    from paddock.errors import InvalidConfig
-
     from paddock.config.lookup import all_values
+    from paddock.errors import InvalidConfig
 
     lines = [SettingLine(key=one.key, value=one.value, source=one.source) for one in all_values(desk.config)]
     if prefix is not None:
