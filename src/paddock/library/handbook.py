@@ -91,6 +91,11 @@ class Handbook:
 
     async def add(self, entry: RegistryEntry) -> RegistryEntry:
         """Add or replace one of a person's own entries. Raises UsageError for what is not one."""
+        if entry.sha256 and not entry.reference.lower().startswith(("https://", "http://")):
+            raise UsageError(
+                f"The registry entry `{entry.name}` has a checksum that nothing would check.",
+                hint="A checksum goes with the address of one file; hubs tell the hashes of theirs themselves.",
+            )
         checked = _checked(
             {"name": entry.name, "reference": entry.reference, "sha256": entry.sha256,
              "description": entry.description, "options": dict(entry.options)}

@@ -27,9 +27,12 @@ _HINT = "Export it again where it comes from, or correct the entry."
 
 def _reference(text: str) -> str:
     try:
-        return str(parse_reference(text))
+        reference = parse_reference(text)
     except InvalidReference as error:
         raise ValueError(error.message) from error
+    if reference.source is None:
+        raise ValueError(f"`{text}` names no source; write `org/name`, `ollama://{text}` or an address")
+    return str(reference)
 
 
 def _template(text: str) -> str:
