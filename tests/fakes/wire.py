@@ -28,6 +28,8 @@ from tests.fakes.faults import (
 )
 from tests.fakes.messages import Answer, LogEntry, Request
 
+_SEND_BUFFER_BYTES = 1 << 20
+
 
 class Owner(Protocol):
     """The server that a listener belongs to."""
@@ -101,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Listener  # type: ignore[assignment]
 
     def __init__(self, connection: socket.socket, address: Any, listener: Listener) -> None:
+        # The log counts what was handed to the system; a small buffer keeps that close to what left it.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         super().__init__(connection, address, listener)  # type: ignore[arg-type]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
