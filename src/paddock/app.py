@@ -178,6 +178,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             disk=config.disk,
             users_of=world.users_of,
             now=world.now,
+            notices=database.notices,
         )
     )
 

@@ -52,3 +52,16 @@ def test_colour_is_for_terminals(cli: Cli) -> None:
         assert cli("pul", environment=plain).err == (
             "error: There is no command `paddock pul`.\nhint: Did you mean `pull` or `pulls`?\n"
         )
+
+
+def test_a_damaged_database_is_kept_aside_and_said(cli: Cli) -> None:
+    """Aliases and pins were in it: somebody who is not told would miss them without knowing why."""
+    database = cli.site.home / "data" / "paddock.db"
+    assert cli("list").code == 0
+    database.write_bytes(b"no database at all" * 1000)
+    done = cli("list")
+    assert done.code == 0
+    assert done.err.startswith("warning: The database")
+    aside = Path(done.err.partition("moved to `")[2].partition("`")[0])
+    assert aside.read_bytes().startswith(b"no database")
+    assert "warning" not in cli("list").err

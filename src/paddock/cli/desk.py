@@ -108,4 +108,6 @@ class Desk:
         from paddock.app import open_library
 
         async with open_library(self.config, self.invocation.world) as library:
+            for notice in library.notices:
+                self.warn(notice)
             yield library

@@ -70,4 +70,3 @@ def _is_all(revision: "CachedRevisionInfo", paths: Collection[str]) -> bool:
 
 def _path_in(revision: "CachedRevisionInfo", file: "CachedFileInfo") -> str:
     return file.file_path.relative_to(revision.snapshot_path).as_posix()
-

@@ -58,6 +58,7 @@ class Rooms:
     disk: Disk  # settings of the automatic clean-up
     users_of: Callable[[str], Sequence[str]]  # who has the model in memory now
     now: Callable[[], datetime]
+    notices: Sequence[str] = ()
 
 
 class Library:
@@ -69,6 +70,7 @@ class Library:
         self.cleaning = rooms.cleaner
         self.carrying = rooms.carrier
         self.handbook = rooms.handbook
+        self.notices = rooms.notices  # what its owner should be told, such as a damaged database that was moved aside
 
     # What is here
 

@@ -42,7 +42,11 @@ async def list_models(
     async with desk.library() as library:
         models = await library.list(refresh=refresh)
     desk.answer(ModelList(models=tuple(models)), lambda screen: _show_list(screen, models, desk.invocation.now()))
-    if not desk.flags.json and all(model.origin is Origin.BUILTIN for model in models):
+    if desk.flags.json:
+        return
+    if not models:
+        desk.notice("No models are here yet. Find some with `paddock search`.")
+    elif all(model.origin is Origin.BUILTIN for model in models):
         desk.notice(
             "These models come with Paddock and are for trying it: they are small and know little. "
             "Find real ones with `paddock search`."
@@ -77,6 +81,8 @@ def _show_list(screen: Screen, models: Sequence[ModelInfo], now: datetime) -> No
         )
         for model in models
     ]
+    if not rows:
+        return
     show_table(screen, _LIST, rows)
     marks = {mark for model in models for mark in _marks(model)}
     if marks:
