@@ -63,3 +63,11 @@ def test_summaries_fit_an_ordinary_terminal() -> None:
 
 def test_no_words_are_a_question_for_help(cli: Cli) -> None:
     assert cli().out == cli("--help").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command(cli: Cli, shell: str) -> None:
+    script = cli("completion", shell).out
+    assert [name for name in NAMES if name not in script] == []
+    if shell == "bash":
+        assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=True).stderr == ""

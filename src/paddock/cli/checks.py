@@ -84,7 +84,7 @@ async def versions(patient: Patient) -> list[Finding]:
         findings.append(
             _note(
                 "engine",
-                f"{missing} is not installed: models can be kept here, but not run.",
+                f"Not installed: {missing}. Models can be kept here, but not run.",
                 "Install `paddock[cpu]`, or `paddock[cuda]` for an NVIDIA GPU.",
             )
         )
