@@ -248,7 +248,7 @@ def _fetching(
 def _finishing(shelf: Shelf, records: Records) -> Callable[[Work, PullOptions, Path], Awaitable[None]]:
     async def finished(work: Work, options: PullOptions, folder: Path) -> None:
         before = await records.get(work.plan.name)
-        await shelf.add(await asyncio.to_thread(settle, work, options, folder, shelf, before))
+        await shelf.put(await asyncio.to_thread(settle, work, options, folder, shelf, before), before)
 
     return finished
 

@@ -11,6 +11,7 @@ from paddock.library.plan import PullOptions
 from paddock.library.removal import RemovalKind
 from paddock.vocabulary import Origin
 from tests.fakes.faults import Slow
+from tests.fakes.files import FileServer
 from tests.fakes.huggingface import HuggingFaceHub
 from tests.library import models
 from tests.library.caches import huggingface_repository, ollama_model
@@ -110,6 +111,62 @@ async def test_revisions_that_share_content_are_removed_one_at_a_time(site: Site
         assert left.ok
         assert (await library.remove("org/tiny")).freed_bytes > 8192
     assert list(site.hub_cache.rglob("blobs/*")) == []
+
+
+async def test_a_revision_that_was_replaced_stays_ours_to_remove(site: Site, hub: HuggingFaceHub) -> None:
+    """After an update the old bytes are still on the disk: they are listed, and go without asking another tool."""
+    hub.add_repo("org/tiny", models.mlx())
+    async with site.open() as library:
+        await library.pull("org/tiny", PullOptions(pin=True))
+        old = hub.repositories["org/tiny"].sha
+        hub.commit("org/tiny", {"model.safetensors": models.weights(seed=9)})
+        await library.pull("org/tiny")
+        listed = {model.name: (model.origin, model.pinned) for model in await library.list()}
+        assert listed == {"org/tiny": (Origin.PULLED, True), f"org/tiny@{old}": (Origin.PULLED, False)}
+        assert [result.ok for result in await library.verify()] == [True, True]
+        removed = await library.remove(f"org/tiny@{old}")
+        assert removed.freed_bytes == len(models.mlx()["model.safetensors"])
+        assert [model.name for model in await library.list(refresh=True)] == ["org/tiny"]
+        assert (await library.verify())[0].ok
+
+
+async def test_revisions_in_our_own_store_go_with_their_model(site: Site) -> None:
+    with FileServer() as server:
+        url = server.add("tiny.gguf", models.gguf(), etag='"one"')
+        async with site.open() as library:
+            await library.pull(url)
+            server.add("tiny.gguf", models.gguf(seed=1, kib=16), etag='"two"')
+            model = await library.pull(url)
+            assert model.size == len(models.gguf(seed=1, kib=16))
+            assert [one.name for one in await library.list()] == ["tiny"]
+            removed = await library.remove("tiny")
+            assert removed.freed_bytes >= len(models.gguf()) + len(models.gguf(kib=16))
+            assert await library.list() == []
+    assert list(site.store.rglob("*.gguf")) == []
+
+
+async def test_folders_behind_links_are_the_same_folders(site: Site, hub: HuggingFaceHub) -> None:
+    """Caches live on a second disk, behind a link; `/tmp` is one on macOS. Nothing is listed twice, all can be removed."""
+    for name in ("huggingface", "paddock"):
+        (site.folder / "big disk" / name).mkdir(parents=True)
+        (site.folder / name).symlink_to(site.folder / "big disk" / name)
+    hub.add_repo("org/tiny", models.quantizations("Q4_K_M"))
+    hub.add_repo("org/other", models.mlx())
+    huggingface_repository(site.hub_cache, "org/theirs", models.mlx())
+    content = models.gguf()
+    with FileServer() as server:
+        url = server.add("mine.gguf", content) + f"#sha256={hashlib.sha256(content).hexdigest()}"
+        async with site.open() as library:
+            await library.pull("org/tiny:Q4_K_M", PullOptions(name="helper"))
+            await library.pull("org/other", PullOptions(name="chat"))
+            model = await library.pull(url)
+            assert [one.name for one in await library.list()] == ["chat", "helper", "mine", "org/theirs"]
+            assert model.path is not None
+            Path(model.path).write_bytes(content[:-1] + b"?")
+            assert (await library.verify(["mine"], repair=True))[0].ok
+            for name in ("chat", "helper", "mine", "org/theirs"):
+                await library.remove(name, adopted=True)
+            assert await library.list() == []
 
 
 async def test_what_another_tool_keeps_goes_only_when_that_is_said(site: Site) -> None:

@@ -63,15 +63,15 @@ class Remover:
                 return self._removed(record, RemovalKind.DELETED, freed=freed)
 
     def _delete(self, record: ModelRecord, others: Iterable[ModelRecord], *, dry_run: bool) -> int:
-        root = Path(record.root)
-        if root.is_relative_to(self._hub_cache):
+        root = Path(record.root).resolve()
+        if root.is_relative_to(self._hub_cache.resolve()):
             kept = [file.path for other in others if other.root == record.root for file in other.files]
             repo_id = parse_reference(record.reference).name  # its name here may be one that somebody chose
             gone = [file.path for file in record.files if file.path not in set(kept)]
             if dry_run:
                 return preview_file_removal(self._hub_cache, repo_id, str(record.revision), gone)
             return remove_files(self._hub_cache, repo_id, str(record.revision), gone)
-        if root.is_relative_to(self._store.root):
+        if root.is_relative_to(self._store.root.resolve()):
             # Also the revisions that this one replaced: with it gone, one of them would be the model again.
             revisions = [manifest.revision for manifest in self._store.manifests() if manifest.name == record.name]
             take = self._store.removable_bytes if dry_run else self._store.remove
@@ -83,16 +83,17 @@ class Remover:
 
     def drop_content(self, record: ModelRecord, paths: Iterable[str]) -> None:
         """Delete damaged files of a model that we pulled, links and content, so that a pull fetches them again."""
+        store = self._store.root.resolve()
         for path in paths:
             link = Path(record.root) / path
             content = link.resolve()
-            inside = content.is_relative_to(self._hub_cache.resolve()) or content.is_relative_to(self._store.root)
+            inside = content.is_relative_to(self._hub_cache.resolve()) or content.is_relative_to(store)
             assert inside, "only files of our own stores are repaired"
             link.unlink(missing_ok=True)
             content.unlink(missing_ok=True)
             # In our own store the blob is another link to the same damaged content.
             key = next((file.key for file in record.files if file.path == path), "")
-            if key and content.is_relative_to(self._store.root):
+            if key and content.is_relative_to(store):
                 self._store.blob(record.name, str(record.revision), key).unlink(missing_ok=True)
 
     def _removed(self, record: ModelRecord, kind: RemovalKind, *, freed: int) -> Removed:

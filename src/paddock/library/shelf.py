@@ -7,6 +7,7 @@ written; what vanished is dropped. The answer is good for a minute, or until som
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -175,11 +176,11 @@ class Shelf:
         for record in records.values():
             if record.origin is Origin.PULLED:
                 self._check_pulled(record, stock)
-        pulled = {record.path for record in stock.present.values()}
+        pulled = {_real_place(record.path, record.root) for record in stock.present.values()}
         for seen in self._look():
             record = by_path.get(str(seen.path)) or records.get(seen.name)
             name = record.name if record is not None and record.path == str(seen.path) else seen.name
-            if name in stock.present or str(seen.path) in pulled:
+            if name in stock.present or _real_place(seen.path, seen.root) in pulled:
                 continue  # two tools know the same model: the first keeps the name
             if record is not None and record.path == str(seen.path) and record.fingerprint == seen.fingerprint:
                 stock.present[name] = record
@@ -262,6 +263,18 @@ class Shelf:
         await self._records.save(record)
         self.invalidate()
 
+    async def put(self, record: ModelRecord, before: ModelRecord | None) -> None:
+        """Take in what a pull brought. The revision that it replaces in the Hugging Face cache stays ours, by its full
+        name: its bytes are still there, and nobody else will know that they may go."""
+        await self.add(record)
+        if (
+            before is not None
+            and (before.origin, before.source) == (Origin.PULLED, SourceKind.HUGGINGFACE)
+            and before.root != record.root
+        ):
+            name = str(replace(parse_reference(before.reference), revision=before.revision))
+            await self.add(replace(before, name=name, reference=name, pinned=False))
+
     def record_of(self, seen: Seen, *, before: ModelRecord | None = None) -> ModelRecord:
         """Read the model's headers and make its record; what people set on it (`before`) stays. Blocking."""
         card = _card(seen)
@@ -327,6 +340,11 @@ def _card(seen: Seen) -> Card:
     if seen.source is SourceKind.KAGGLE:
         return replace(card, hub=replace(card.hub, library_name=framework_of(parse_reference(seen.reference))))
     return card
+
+
+def _real_place(path: str | Path, root: str | Path) -> Path:
+    """Where a model is, links above it followed: people keep their caches on another disk. Links in it are its own."""
+    return Path(root).resolve() / os.path.relpath(path, root)
 
 
 def _shown_name(seen: Seen, file: FoundFile) -> str:
