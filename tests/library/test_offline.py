@@ -16,6 +16,7 @@ from tests.library.rooms import Site
 @pytest.fixture
 async def known(site: Site, hub: HuggingFaceHub) -> Site:
     """`org/here` was pulled and `org/seen` was looked at, by a process that ended."""
+    site.environment["PADDOCK_HUB__RETRIES"] = "0"  # a hub that is down is down
     hub.add_repo("org/here", models.mlx(), license="mit")
     hub.add_repo("org/seen", models.mlx(seed=1), license="mit")
     async with site.open() as library:
