@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from paddock.library.card import CARD_BYTES_MAX, Card, parse_card, read_card
+from paddock.library.library import Library
+from paddock.vocabulary import Confidence, Origin
+from tests.library import models
+from tests.library.caches import lmstudio_model
+from tests.library.rooms import Site
 
 
 def test_a_card_tells_licence_tags_library_and_pipeline() -> None:
@@ -89,3 +94,42 @@ def test_a_card_that_is_not_there_or_a_folder_says_nothing(tmp_path: Path) -> No
 def test_only_the_beginning_of_a_long_readme_is_read(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(b"---\nlicense: mit\n---\n" + b"text " * CARD_BYTES_MAX)
     assert read_card(tmp_path / "README.md").license == "mit"
+
+
+# Through the library
+
+CARD = b"---\nlicense: apache-2.0\nlibrary_name: mlx\ntags: [mlx]\n---\n# Tiny\n"
+
+
+async def test_an_adopted_model_shows_its_licence_and_the_makers_word_counts(site: Site) -> None:
+    """No hub is asked about other tools' models: their own README says what a pull would have learnt."""
+    files = {**models.mlx(), "README.md": CARD}
+    lmstudio_model(site.folder / "home" / ".lmstudio" / "models", "pub/tiny", files)
+    async with site.open() as library:
+        details = await library.show("pub/tiny")
+    assert (details.info.origin, details.info.license) == (Origin.ADOPTED, "apache-2.0")
+    assert details.compatibility.confidence is Confidence.HIGH
+
+
+async def test_a_registered_folder_shows_its_licence_and_a_changed_card_is_read_again(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Tiny"
+    folder.mkdir()
+    for path, content in models.mlx().items():
+        (folder / path).write_bytes(content)
+    await library.pull(f"file://{folder}")
+    assert (await library.show("Tiny")).compatibility.confidence is Confidence.LOW
+    (folder / "README.md").write_bytes(CARD)
+    library.clear_cache()
+    details = await library.show("Tiny")
+    assert details.info.license == "apache-2.0"
+    assert details.compatibility.confidence is Confidence.HIGH
+
+
+async def test_a_hostile_card_hides_no_model(site: Site) -> None:
+    files = {**models.mlx(), "README.md": b"---\n" + BOMB + b"license: *j\n---\n"}
+    lmstudio_model(site.folder / "home" / ".lmstudio" / "models", "pub/tiny", files)
+    async with site.open() as library:
+        (model,) = await library.list()
+    assert (model.name, model.license) == ("pub/tiny", None)
