@@ -433,6 +433,8 @@ async def test_settings_of_a_model_survive_its_import(
         record = await there.get(TINY)
         assert record.pinned
         assert record.revision != first
+        replaced = await there.get(f"{TINY}@{first}")
+        assert (replaced.origin, replaced.pinned) == (Origin.PULLED, False), "ours to clean up, as after a pull"
 
 
 async def test_only_named_models_are_exported_and_imported(

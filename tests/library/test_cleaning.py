@@ -416,3 +416,18 @@ async def test_a_replaced_revision_stays_while_the_model_is_in_use(ollama: Ollam
         await library.pull("ollama://tiny")
         site.users["tiny:latest"] = ("a chat",)
         assert (await library.cleaning.plan()).is_empty
+
+
+async def test_a_store_behind_a_link_is_not_taken_for_leftovers(ollama: OllamaRegistry, site: Site) -> None:
+    """Somebody moved the data to another disk and left a link: the records still name the old place."""
+    ollama.add_model("tiny:latest", {"model": models.gguf()})
+    async with site.open() as library:
+        await library.pull("ollama://tiny")
+    site.home.rename(site.folder / "moved")
+    site.home.symlink_to(site.folder / "moved")
+    async with site.open() as library:
+        assert (await library.cleaning.plan()).is_empty
+    site.environment["PADDOCK_HOME"] = str(site.folder / "moved")
+    async with site.open() as library:
+        assert (await library.cleaning.plan()).is_empty
+        assert [result.ok for result in await library.verify()] == [True]

@@ -147,7 +147,7 @@ class Carrier:
             if before.revision == model.revision and not _differing(model, before):
                 return  # it is here, from wherever it came
         record = await asyncio.to_thread(self._import_now, imported, reference, before)
-        await self._shelf.add(record)
+        await self._shelf.put(record, before)
 
     def _import_now(
         self, imported: ImportedModel, reference: ModelReference, before: ModelRecord | None

@@ -48,10 +48,13 @@ class StoreLeftovers:
 
     def strangers(self, used: Collection[Path], wanted: Collection[tuple[str, str]]) -> list[tuple[Part, str, str]]:
         """Revisions that are the folder of no model, each with its name and revision: newer ones took their place."""
+        real = [path.resolve() for path in used]  # the store may be named by way of a link, and was perhaps not before
         found: list[tuple[Part, str, str]] = []
         for manifest in self._store.manifests():
             folder = self._store.folder(manifest.name, manifest.revision)
-            if (manifest.name, manifest.revision) in wanted or any(path.is_relative_to(folder) for path in used):
+            if (manifest.name, manifest.revision) in wanted or any(
+                path.is_relative_to(folder.resolve()) for path in real
+            ):
                 continue
             size = self._store.removable_bytes(manifest.name, manifest.revision)
             found.append((Part(folder, size, folder.stat().st_mtime), manifest.name, manifest.revision))
