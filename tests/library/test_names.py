@@ -9,6 +9,7 @@ from paddock.errors import InvalidReference, ModelNotFound, UsageError
 from paddock.library.library import Library
 from paddock.library.naming import near_names, resolve_name
 from paddock.library.plan import Plan, PullOptions
+from paddock.library.removal import RemovalKind
 from paddock.vocabulary import ModelInfo, ModelStatus, Origin, SourceKind
 from tests.fakes.huggingface import HuggingFaceHub
 from tests.library import models
@@ -206,3 +207,25 @@ async def test_what_the_library_answers_is_plain_data(site: Site, hub: HuggingFa
     }
     assert shown["modified_at"].endswith(("Z", "+00:00"))
     assert msgspec.to_builtins(details, enc_hook=dict)["info"] == shown
+
+
+async def test_removing_a_second_name_leaves_the_model(site: Site, hub: HuggingFaceHub) -> None:
+    """Who removes a name that they gave does not expect gigabytes to go."""
+    hub.add_repo("org/tiny", models.mlx())
+    async with site.open() as library:
+        await library.pull("org/tiny")
+        await library.copy("org/tiny", "small")
+        removed = await library.remove("small")
+        assert (removed.name, removed.kind, removed.freed_bytes) == ("small", RemovalKind.FORGOTTEN, 0)
+        assert [(model.name, model.aliases) for model in await library.list()] == [("org/tiny", ())]
+
+
+async def test_a_plan_for_what_stays_where_it_is_fetches_nothing(site: Site, tmp_path: Path) -> None:
+    """A registered folder is not copied, so its plan must not ask for room."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, content in models.mlx().items():
+        (folder / name).write_bytes(content)
+    async with site.open() as library:
+        plan = await library.plan(f"file://{folder}")
+        assert (plan.fetch_bytes, plan.here_bytes) == (0, plan.total_bytes)

@@ -29,5 +29,5 @@ async def test_a_model_comes_is_changed_and_goes(site: Site, hub: HuggingFaceHub
         assert await library.handbook.render_template("greet", {"name": "pony"}) == "Hello pony"
         (job,) = await library.pulls.list()
         assert job.status == "complete"
-        await library.remove("small")
+        await library.remove("org/tiny")
         assert not await library.list()

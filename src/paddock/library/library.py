@@ -28,7 +28,7 @@ from paddock.library.plan import Plan, PullOptions, fetched_already
 from paddock.library.planner import Planner
 from paddock.library.pulls import Pulls, Work
 from paddock.library.records import ModelRecord, Records
-from paddock.library.removal import Removed, Remover
+from paddock.library.removal import RemovalKind, Removed, Remover
 from paddock.library.searching import Searcher, SearchHit
 from paddock.library.shelf import Shelf
 from paddock.library.verification import FileCheck, Verification, verify_record
@@ -270,8 +270,13 @@ class Library:
     # Changing
 
     async def remove(self, name: str, *, adopted: bool = False, dry_run: bool = False) -> Removed:
-        """Remove a model. Raises InUse with who uses it, UsageError when it is not ours to remove."""
+        """Remove a model; of a model with a second name, given that name, only the name.
+
+        Raises InUse with who uses it, UsageError when it is not ours to remove.
+        """
         record = await self.get(name)
+        if name in await self._rooms.records.aliases():
+            return await self._forget_alias(name, record, dry_run=dry_run)
         users = list(self._rooms.users_of(record.name))
         if await self.pulls.downloading(record.name):
             users.append("a running pull")
@@ -287,6 +292,18 @@ class Library:
             await self._rooms.records.delete_aliases_of(record.name)
             self.clear_cache()
         return removed
+
+    async def _forget_alias(self, alias: str, record: ModelRecord, *, dry_run: bool) -> Removed:
+        if not dry_run:
+            await self._rooms.records.delete_alias(alias)
+            self.clear_cache()
+        return Removed(
+            name=alias,
+            kind=RemovalKind.FORGOTTEN,
+            freed_bytes=0,
+            kept_bytes=record.size_bytes,
+            path=record.path,
+        )
 
     async def verify(
         self,

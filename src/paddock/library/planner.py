@@ -16,7 +16,7 @@ from paddock.library.pulls import Work
 from paddock.store.placement import Placement
 from paddock.store.space import DiskOutcome, DiskVerdict, FreeSpace, judge_disk, volume_of
 from paddock.units import human_bytes
-from paddock.vocabulary import Confidence, Verdict
+from paddock.vocabulary import Confidence, SourceKind, Verdict
 
 Place = Callable[[ModelReference, str, str, Mapping[str, str]], Placement]
 """(reference, the model's name, its revision, key by path) → where it lands."""
@@ -74,7 +74,8 @@ class Planner:
         return self._place(basis.listing.reference, options.name or basis.name, basis.listing.revision, keys)
 
     async def _plan(self, basis: Basis, placement: Placement, options: PullOptions) -> Plan:
-        files = tuple(_planned(file, placement) for file in basis.chosen)
+        stays = basis.listing.source in (SourceKind.LOCAL, SourceKind.BUILTIN)  # listed where it lies, never copied
+        files = tuple(_planned(file, placement, stays=stays) for file in basis.chosen)
         contents = {file.key: file for file in files}  # one content under two names moves and lies on the disk once
         total = sum(file.size or 0 for file in contents.values())
         here = sum(file.size or 0 for file in contents.values() if file.here) + _partial_bytes(files, placement)
@@ -125,11 +126,11 @@ def _spelled(basis: Basis, reference: ModelReference) -> Basis:
     return replace(basis, listing=replace(basis.listing, reference=asked))
 
 
-def _planned(file: RemoteFile, placement: Placement) -> PlannedFile:
+def _planned(file: RemoteFile, placement: Placement, *, stays: bool) -> PlannedFile:
     return PlannedFile(
         path=file.path,
         size=file.size,
-        here=placement.holds(file.path, file.key, file.size),
+        here=stays or placement.holds(file.path, file.key, file.size),
         sha256=file.sha256,
         git_oid=file.git_oid,
         key=file.key,
