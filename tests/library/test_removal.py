@@ -24,10 +24,10 @@ async def test_a_pulled_model_goes_from_disk_and_list(site: Site, hub: HuggingFa
     async with site.open() as library:
         model = await library.pull("org/tiny")
         await library.copy("org/tiny", "mine")
-        told = await library.remove("mine", dry_run=True)
+        told = await library.remove("org/tiny", dry_run=True)
         assert model.path is not None
         assert Path(model.path).is_dir()
-        removed = await library.remove("mine")
+        removed = await library.remove("org/tiny")
         assert removed == told
         assert (removed.name, removed.kind, removed.freed_bytes) == ("org/tiny", RemovalKind.DELETED, size)
         assert await library.list() == []
