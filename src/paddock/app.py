@@ -32,22 +32,22 @@ from paddock.hub.transfer import TransferLimits, fetch
 from paddock.hub.url import UrlSource
 from paddock.library.adopt import find_models
 from paddock.library.adopt.places import places_in
-from paddock.library.basis import Bases
-from paddock.library.bundles import discover
-from paddock.library.carrying import Carrier
+from paddock.library.carry.bundles import discover
+from paddock.library.carry.carrying import Carrier
 from paddock.library.cleaning import Cleaner
 from paddock.library.handbook import Handbook
-from paddock.library.jobs import Jobs, PullJob
 from paddock.library.judging import Judge
 from paddock.library.library import Library, Rooms
 from paddock.library.machine import Machine, read_machine
-from paddock.library.plan import PullOptions
-from paddock.library.planner import Place, Planner
-from paddock.library.pulls import PullRoom, Pulls, Work
+from paddock.library.pulling.basis import Bases
+from paddock.library.pulling.jobs import Jobs, PullJob
+from paddock.library.pulling.plan import PullOptions
+from paddock.library.pulling.planner import Place, Planner
+from paddock.library.pulling.pulls import PullRoom, Pulls, Work
+from paddock.library.pulling.settling import settle
 from paddock.library.records import Records
 from paddock.library.removal import Remover
 from paddock.library.searching import Searcher
-from paddock.library.settling import settle
 from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle, seen_in_store
 from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement

@@ -15,7 +15,7 @@ from paddock.app import World, open_library
 from paddock.config.sources import load_config
 from paddock.errors import PaddockError
 from paddock.library.machine import Machine
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 
 
 async def run(folder: Path, builtin_models: Path, free_bytes: int, reference: str) -> dict[str, object]:

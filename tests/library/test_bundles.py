@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paddock.errors import InvalidFile, StorageError, UsageError
-from paddock.library.bundles import BUILTIN_FOLDER, damage, discover, make_bundle, read_bundle
+from paddock.library.carry.bundles import BUILTIN_FOLDER, damage, discover, make_bundle, read_bundle
 
 
 def model_folder(parent: Path, name: str) -> Path:

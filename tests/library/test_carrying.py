@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from paddock.errors import Corrupt, InvalidFile, ModelNotFound, PaddockError, UsageError
-from paddock.library.carrying import SyncReport
+from paddock.library.carry.carrying import SyncReport
+from paddock.library.carry.lockfile import LOCK_NAME, LockedModel
 from paddock.library.library import Library
-from paddock.library.lockfile import LOCK_NAME, LockedModel
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 from paddock.vocabulary import Origin, SourceKind
 from tests.fakes.files import FileServer
 from tests.fakes.huggingface import HuggingFaceHub

@@ -9,8 +9,8 @@ import pytest
 from paddock.config.schema import Disk
 from paddock.library.cleaning import Pruned
 from paddock.library.library import Library
-from paddock.library.plan import PullOptions
 from paddock.library.prune import LeftoverKind, PrunePlan
+from paddock.library.pulling.plan import PullOptions
 from paddock.vocabulary import PullStatus
 from tests.catalog.building import BUILT_IN_MODELS
 from tests.fakes.content import Generated

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from paddock.errors import NotEnoughDisk
-from paddock.library.plan import Plan, PullOptions
+from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.store.space import DiskOutcome, required_bytes
 from paddock.vocabulary import PullStatus
 from tests.fakes.faults import Slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paddock.errors import Corrupt, InvalidFile, NotFound, StorageError, UsageError
-from paddock.library.exchange import (
+from paddock.library.carry.exchange import (
     ExportedModel,
     ImportedModel,
     export_models,
@@ -17,8 +17,8 @@ from paddock.library.exchange import (
     plan_export,
     read_carried,
 )
-from paddock.library.inventory import FileEntry
-from paddock.library.lockfile import Lock, LockedModel, read_lock, write_lock
+from paddock.library.carry.inventory import FileEntry
+from paddock.library.carry.lockfile import Lock, LockedModel, read_lock, write_lock
 from paddock.vocabulary import ModelFormat, SourceKind
 
 WEIGHTS = b"weights" * 1000

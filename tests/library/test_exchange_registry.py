@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paddock.errors import InvalidFile, StorageError
-from paddock.library.registry_exchange import (
+from paddock.library.carry.registry import (
     Conflict,
     Registry,
     RegistryAlias,

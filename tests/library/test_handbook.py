@@ -6,9 +6,9 @@ import pytest
 
 from paddock.errors import InvalidFile, InvalidTemplate, NotFound, UsageError
 from paddock.hub.reference import parse_reference
+from paddock.library.carry.registry import Conflict
 from paddock.library.handbook import RegistryEntry, packaged_entries
 from paddock.library.library import Library
-from paddock.library.registry_exchange import Conflict
 from tests.fakes.huggingface import HuggingFaceHub
 from tests.library import models
 from tests.library.rooms import Site, no_bundle

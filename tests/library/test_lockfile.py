@@ -9,8 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddock.errors import Corrupt, InvalidFile, StorageError
-from paddock.library.inventory import DOCUMENT_BYTES_MAX, FileEntry, hash_file, is_safe_path
-from paddock.library.lockfile import Lock, LockedModel, compare, find_in_folder, format_lock, read_lock, write_lock
+from paddock.library.carry.inventory import DOCUMENT_BYTES_MAX, FileEntry, hash_file, is_safe_path
+from paddock.library.carry.lockfile import (
+    Lock,
+    LockedModel,
+    compare,
+    find_in_folder,
+    format_lock,
+    read_lock,
+    write_lock,
+)
 from paddock.store.names import check_file_paths
 from paddock.vocabulary import ModelFormat, SourceKind
 

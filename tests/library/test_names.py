@@ -8,7 +8,7 @@ import pytest
 from paddock.errors import InvalidReference, ModelNotFound, UsageError
 from paddock.library.library import Library
 from paddock.library.naming import near_names, resolve_name
-from paddock.library.plan import Plan, PullOptions
+from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.library.removal import RemovalKind
 from paddock.vocabulary import ModelInfo, ModelStatus, Origin, SourceKind
 from tests.fakes.huggingface import HuggingFaceHub

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from paddock.library.bundles import BUILTIN_FOLDER, make_bundle
+from paddock.library.carry.bundles import BUILTIN_FOLDER, make_bundle
 from tests.library.rooms import Site
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from paddock.errors import AccessDenied, Incompatible, NotEnoughMemory, UsageError
 from paddock.library.machine import Machine
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 from paddock.vocabulary import ModelFormat, Verdict
 from tests.fakes.files import FileServer
 from tests.fakes.huggingface import HuggingFaceHub

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.errors import InvalidTemplate, PaddockError
-from paddock.library.prompt_limits import OUTPUT_CHARACTERS_MAX, ROUNDS_MAX, SOURCE_CHARACTERS_MAX
-from paddock.library.prompts import parse_template, render
+from paddock.library.prompts.limits import OUTPUT_CHARACTERS_MAX, ROUNDS_MAX, SOURCE_CHARACTERS_MAX
+from paddock.library.prompts.template import parse_template, render
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 
 from paddock.db.engine import Database
 from paddock.errors import InUse, ModelNotFound, NotFound, PaddockError
-from paddock.library.jobs import Jobs
 from paddock.library.library import Library
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.jobs import Jobs
+from paddock.library.pulling.plan import PullOptions
 from paddock.vocabulary import ModelStatus, ProgressEvent, PullStatus
 from tests.fakes.faults import Drop, Slow, Unavailable
 from tests.fakes.huggingface import HuggingFaceHub

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paddock.errors import InUse, ModelNotFound, UsageError
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 from paddock.library.removal import RemovalKind
 from paddock.vocabulary import Origin
 from tests.fakes.faults import Slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 from tests.fakes.huggingface import HuggingFaceHub
 from tests.library import models
 from tests.library.models import Files

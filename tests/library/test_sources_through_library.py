@@ -13,7 +13,7 @@ from paddock.errors import AccessDenied, Corrupt, ModelNotFound, PaddockError, U
 from paddock.hub.reference import parse_reference
 from paddock.library.handbook import RegistryEntry, packaged_entries
 from paddock.library.library import Library
-from paddock.library.plan import PullOptions
+from paddock.library.pulling.plan import PullOptions
 from paddock.library.removal import RemovalKind
 from paddock.vocabulary import Confidence, ModelFormat, Origin, SourceKind, Verdict
 from tests.catalog.building import BUILT_IN_MODELS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from paddock.library.plan import MemoryAt
+from paddock.library.pulling.plan import MemoryAt
 from paddock.units import human_bytes, human_duration
 from paddock.vocabulary import Capabilities, Compatibility, ModelInfo, Origin, Verdict
 

@@ -10,7 +10,6 @@ from paddock.config.schema import Disk
 from paddock.errors import PaddockError
 from paddock.hub.hub_leftovers import StrayPart, WantedPull, drop_part, stray_parts
 from paddock.hub.reference import parse_reference
-from paddock.library.jobs import FINISHED, Jobs, PullJob
 from paddock.library.prune import (
     Leftover,
     LeftoverKind,
@@ -21,6 +20,7 @@ from paddock.library.prune import (
     choose,
     usage,
 )
+from paddock.library.pulling.jobs import FINISHED, Jobs, PullJob
 from paddock.library.records import ModelRecord
 from paddock.library.shelf import Shelf
 from paddock.store.layout import ModelStore, Part

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from paddock.library.basis import Basis
 from paddock.library.judging import Judgement
-from paddock.library.plan import MemoryAt
+from paddock.library.pulling.basis import Basis
+from paddock.library.pulling.plan import MemoryAt
 from paddock.library.records import KeptFile, ModelRecord
 from paddock.vocabulary import Compatibility, ModelInfo, ModelStatus, Origin
 

@@ -17,10 +17,7 @@ from sqlalchemy import select
 from paddock.db.engine import Database
 from paddock.db.tables import RegistryRow, TemplateRow
 from paddock.errors import NotFound, UsageError
-from paddock.library.naming import near_names
-from paddock.library.prompts import parse_template, render
-from paddock.library.records import Records
-from paddock.library.registry_exchange import (
+from paddock.library.carry.registry import (
     Conflict,
     Registry,
     RegistryAlias,
@@ -31,6 +28,9 @@ from paddock.library.registry_exchange import (
     read_registry,
     write_registry,
 )
+from paddock.library.naming import near_names
+from paddock.library.prompts.template import parse_template, render
+from paddock.library.records import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

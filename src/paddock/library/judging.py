@@ -9,7 +9,7 @@ from paddock.catalog.evidence.config import is_remote_code
 from paddock.catalog.sizing import WORKING_CONTEXT, Device, estimate_memory
 from paddock.library.inspection import Inspection
 from paddock.library.machine import Machine
-from paddock.library.plan import MemoryAt
+from paddock.library.pulling.plan import MemoryAt
 from paddock.vocabulary import Compatibility, ModelFormat, Verdict
 
 _WEIGHTS = (".safetensors", ".gguf")

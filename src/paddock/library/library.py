@@ -16,17 +16,17 @@ from paddock.errors import Corrupt, InUse, NotEnoughDisk, NotFound, UsageError
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.stopping import Stop
 from paddock.hub.url import hub_reference
-from paddock.library.basis import Bases
-from paddock.library.carrying import Carrier
+from paddock.library.carry.carrying import Carrier
 from paddock.library.cleaning import Cleaner, Pruned
 from paddock.library.details import ModelDetails, details_of_basis, details_of_record
 from paddock.library.handbook import Handbook
-from paddock.library.jobs import PullJob
 from paddock.library.keepalive import KeepAlive
 from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
-from paddock.library.plan import Plan, PullOptions, fetched_already
-from paddock.library.planner import Planner
-from paddock.library.pulls import Pulls, Work
+from paddock.library.pulling.basis import Bases
+from paddock.library.pulling.jobs import PullJob
+from paddock.library.pulling.plan import Plan, PullOptions, fetched_already
+from paddock.library.pulling.planner import Planner
+from paddock.library.pulling.pulls import Pulls, Work
 from paddock.library.records import ModelRecord, Records
 from paddock.library.removal import RemovalKind, Removed, Remover
 from paddock.library.searching import Searcher, SearchHit

@@ -10,10 +10,10 @@ from paddock.errors import NetworkError, PaddockError
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.selection import select
 from paddock.hub.source import Hit, Source
-from paddock.library.basis import hub_facts
 from paddock.library.inspection import inspect_unread
 from paddock.library.judging import Judge
 from paddock.library.naming import library_name
+from paddock.library.pulling.basis import hub_facts
 from paddock.vocabulary import Compatibility, ModelFormat, SourceKind, Verdict
 
 _LISTED_AT_ONCE = 8

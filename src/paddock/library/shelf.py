@@ -23,9 +23,9 @@ from paddock.hub.weight_files import is_small
 from paddock.library.adopt import FileRole, FoundFile, FoundModel
 from paddock.library.adopt.walking import found_file
 from paddock.library.adopt.weights import gguf_groups
-from paddock.library.bundles import BundledModel
 from paddock.library.caching import TimedCache
 from paddock.library.card import CARD_NAME, Card, read_card
+from paddock.library.carry.bundles import BundledModel
 from paddock.library.fingerprint import FileStamp, fingerprint_files, fingerprint_stamps
 from paddock.library.inspection import Inspection, disk_reader, inspect
 from paddock.library.judging import Judge, Judgement

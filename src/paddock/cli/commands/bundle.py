@@ -11,7 +11,7 @@ from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
-from paddock.library.bundles import Bundle, discover, make_bundle
+from paddock.library.carry.bundles import Bundle, discover, make_bundle
 from paddock.units import human_bytes
 
 _NO_FLAGS = Flags()

@@ -11,7 +11,7 @@ from paddock.cli.flags import ChangingFlags
 from paddock.cli.screen import Screen
 from paddock.cli.words import several
 from paddock.errors import UsageError
-from paddock.library.registry_exchange import Conflict, Registry, RegistryImport
+from paddock.library.carry.registry import Conflict, Registry, RegistryImport
 from paddock.units import human_bytes
 
 _NO_CHANGE = ChangingFlags()

@@ -11,8 +11,8 @@ from paddock.cli.flags import ChangingFlags
 from paddock.cli.screen import Screen
 from paddock.cli.words import several
 from paddock.errors import PaddockError
-from paddock.library.carrying import SyncReport
-from paddock.library.lockfile import LockedModel
+from paddock.library.carry.carrying import SyncReport
+from paddock.library.carry.lockfile import LockedModel
 from paddock.units import human_bytes
 
 _NO_CHANGE = ChangingFlags()

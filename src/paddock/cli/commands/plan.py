@@ -13,7 +13,7 @@ from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, show_sheet
 from paddock.cli.words import NOT_KNOWN, capabilities, compatibility, memory_steps, parameters, several, verdict_style
 from paddock.errors import PaddockError
-from paddock.library.plan import Plan, PullOptions
+from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.store.space import DiskOutcome
 from paddock.units import human_bytes
 from paddock.vocabulary import SourceKind

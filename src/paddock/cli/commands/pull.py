@@ -9,7 +9,7 @@ from paddock.cli.commands.plan import Reference, plan_in_short, tell_plan
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags
 from paddock.cli.progress import ProgressDisplay, progress_display
-from paddock.library.plan import Plan, PullOptions
+from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.units import human_bytes
 from paddock.vocabulary import ModelInfo, Origin, ProgressEvent
 

@@ -14,7 +14,7 @@ from paddock.cli.flags import ChangingFlags, Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Column, show_table
 from paddock.cli.words import ago, bytes_of
-from paddock.library.jobs import PullJob
+from paddock.library.pulling.jobs import PullJob
 from paddock.units import human_bytes
 from paddock.vocabulary import PullStatus
 

@@ -30,7 +30,7 @@ from paddock.cli.words import (
 )
 from paddock.errors import UsageError
 from paddock.library.details import ModelDetails
-from paddock.library.plan import MemoryAt
+from paddock.library.pulling.plan import MemoryAt
 from paddock.library.records import KeptFile
 from paddock.units import human_bytes
 from paddock.vocabulary import Compatibility, ModelInfo, ModelStatus, Origin

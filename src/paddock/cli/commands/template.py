@@ -72,7 +72,7 @@ async def save(
     desk: Given[Desk],
 ) -> None:
     """Check a template and keep it; one of the same name is replaced. Values given here are its defaults."""
-    from paddock.library.prompts import parse_template
+    from paddock.library.prompts.template import parse_template
 
     text = _read(file, desk)
     checked = parse_template(text)

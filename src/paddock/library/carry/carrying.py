@@ -8,7 +8,7 @@ from pathlib import Path
 from paddock.errors import Corrupt, InvalidFile, InvalidReference, NotFound, PaddockError, StorageError
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.stopping import Stop
-from paddock.library.exchange import (
+from paddock.library.carry.exchange import (
     ExportedModel,
     ExportPlan,
     ImportedModel,
@@ -18,12 +18,20 @@ from paddock.library.exchange import (
     plan_export,
     read_carried,
 )
-from paddock.library.inventory import FileEntry
-from paddock.library.lockfile import Differences, Lock, LockedModel, compare, find_in_folder, read_lock, write_lock
+from paddock.library.carry.inventory import FileEntry
+from paddock.library.carry.lockfile import (
+    Differences,
+    Lock,
+    LockedModel,
+    compare,
+    find_in_folder,
+    read_lock,
+    write_lock,
+)
 from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
-from paddock.library.planner import Place
+from paddock.library.pulling.planner import Place
+from paddock.library.pulling.settling import settle_import
 from paddock.library.records import ModelRecord
-from paddock.library.settling import settle_import
 from paddock.library.shelf import Shelf
 from paddock.store.checksum import sha256_of, verify_file
 from paddock.vocabulary import Origin, SourceKind

@@ -23,7 +23,7 @@ from typing import Any
 
 from paddock.errors import InvalidReference, StorageError
 from paddock.hub.reference import parse_reference
-from paddock.library.inventory import Document, FileEntry, files_below, hash_file, quoted, written_files
+from paddock.library.carry.inventory import Document, FileEntry, files_below, hash_file, quoted, written_files
 from paddock.vocabulary import ModelFormat, SourceKind
 
 LOCK_NAME = "models.lock"

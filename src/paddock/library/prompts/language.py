@@ -18,8 +18,8 @@ from jinja2.tests import TESTS
 from jinja2.visitor import NodeTransformer
 
 from paddock.errors import InvalidTemplate
-from paddock.library.prompt_filters import FILTERS, join, rounds
-from paddock.library.prompt_limits import (
+from paddock.library.prompts.filters import FILTERS, join, rounds
+from paddock.library.prompts.limits import (
     DEPTH_MAX,
     INTEGER_MAX,
     NODES_MAX,

@@ -11,9 +11,9 @@ from paddock.errors import Corrupt
 from paddock.hub.reference import ModelReference
 from paddock.library.adopt import FoundFile
 from paddock.library.adopt.walking import found_file
-from paddock.library.lockfile import LockedModel
-from paddock.library.plan import PullOptions
-from paddock.library.pulls import Work
+from paddock.library.carry.lockfile import LockedModel
+from paddock.library.pulling.plan import PullOptions
+from paddock.library.pulling.pulls import Work
 from paddock.library.records import ModelRecord
 from paddock.library.shelf import Seen, Shelf
 from paddock.store.checksum import sha256_of

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.errors import Corrupt, InvalidFile, NotFound, StorageError, UsageError
-from paddock.library.inventory import CHUNK_BYTES, FileEntry, is_safe_path
-from paddock.library.lockfile import LOCK_NAME, Copy, Lock, LockedModel, find_in_folder, read_lock, write_lock
+from paddock.library.carry.inventory import CHUNK_BYTES, FileEntry, is_safe_path
+from paddock.library.carry.lockfile import LOCK_NAME, Copy, Lock, LockedModel, find_in_folder, read_lock, write_lock
 from paddock.store.checksum import git_blob_hasher, sha256_hasher
 from paddock.store.names import folder_name
 from paddock.store.placement import Placement

@@ -13,7 +13,7 @@ from sqlalchemy import Select, delete, select, update
 
 from paddock.db.engine import Database
 from paddock.db.tables import PullRow
-from paddock.library.plan import PlannedFile, PullOptions
+from paddock.library.pulling.plan import PlannedFile, PullOptions
 from paddock.vocabulary import PullStatus
 
 _log = logging.getLogger(__name__)

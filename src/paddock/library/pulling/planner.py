@@ -8,11 +8,11 @@ from pathlib import Path
 from paddock.errors import HubUnreachable, NotFound
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import RemoteFile
-from paddock.library.basis import Bases, Basis
-from paddock.library.jobs import Jobs
 from paddock.library.machine import Machine
-from paddock.library.plan import Plan, PlannedFile, PullOptions
-from paddock.library.pulls import Work
+from paddock.library.pulling.basis import Bases, Basis
+from paddock.library.pulling.jobs import Jobs
+from paddock.library.pulling.plan import Plan, PlannedFile, PullOptions
+from paddock.library.pulling.pulls import Work
 from paddock.store.placement import Placement
 from paddock.store.space import DiskOutcome, DiskVerdict, FreeSpace, judge_disk, volume_of
 from paddock.units import human_bytes

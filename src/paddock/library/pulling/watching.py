@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 from paddock.hub.progress import PullProgress
-from paddock.library.plan import Plan
+from paddock.library.pulling.plan import Plan
 from paddock.vocabulary import ProgressEvent, PullStatus
 
 _EVENTS_KEPT = 64  # a follower that does not read loses the oldest events, never the last

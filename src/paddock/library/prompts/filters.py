@@ -6,7 +6,7 @@ from typing import Any, cast
 from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context
 
-from paddock.library.prompt_limits import BUDGET, Budget, wrong
+from paddock.library.prompts.limits import BUDGET, Budget, wrong
 
 Filter = Callable[..., Any]
 

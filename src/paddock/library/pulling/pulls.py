@@ -21,9 +21,9 @@ from paddock.hub.progress import PullProgress
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import Listing, RemoteFile
 from paddock.hub.stopping import Stop
-from paddock.library.jobs import FINISHED, RUNNING, Jobs, PullJob, is_alive, this_process
-from paddock.library.plan import Plan, PullOptions
-from paddock.library.watching import PullWatch
+from paddock.library.pulling.jobs import FINISHED, RUNNING, Jobs, PullJob, is_alive, this_process
+from paddock.library.pulling.plan import Plan, PullOptions
+from paddock.library.pulling.watching import PullWatch
 from paddock.store.locking import hold
 from paddock.store.placement import Placement
 from paddock.vocabulary import ProgressEvent, PullStatus

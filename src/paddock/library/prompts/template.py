@@ -12,8 +12,8 @@ from typing import cast
 from jinja2 import TemplateError, meta
 
 from paddock.errors import InvalidTemplate
-from paddock.library.prompt_language import checked_tree, compiled, optional_names
-from paddock.library.prompt_limits import (
+from paddock.library.prompts.language import checked_tree, compiled, optional_names
+from paddock.library.prompts.limits import (
     BUDGET,
     INTEGER_MAX,
     OUTPUT_CHARACTERS_MAX,

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from paddock.errors import InvalidFile, InvalidReference, InvalidTemplate, StorageError
 from paddock.hub.reference import parse_reference
-from paddock.library.lockfile import write_text
-from paddock.library.prompts import parse_template
+from paddock.library.carry.lockfile import write_text
+from paddock.library.prompts.template import parse_template
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 ENTRIES_MAX = 10_000

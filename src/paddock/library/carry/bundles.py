@@ -28,14 +28,22 @@ from pathlib import Path
 from typing import Any
 
 from paddock.errors import PaddockError, StorageError, UsageError
-from paddock.library.inventory import Document, FileEntry, files_below, hash_file, is_safe_path, quoted, written_files
-from paddock.library.lockfile import write_text
+from paddock.library.carry.inventory import (
+    Document,
+    FileEntry,
+    files_below,
+    hash_file,
+    is_safe_path,
+    quoted,
+    written_files,
+)
+from paddock.library.carry.lockfile import write_text
 
 BUNDLE_NAME = "bundle.toml"
 ENTRY_POINT_GROUP = "paddock.bundles"
 VERSION = 1
 MODELS_MAX = 1000
-BUILTIN_FOLDER = Path(__file__).parent.parent / "builtin_models"
+BUILTIN_FOLDER = Path(__file__).parents[2] / "builtin_models"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?")
 _HEADER = "# Models that ship together. Written by Paddock; write it anew when a file changes."
 
