@@ -7,6 +7,7 @@ redirects followed by hand so that each hop is judged before it is asked and get
 import random
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -83,7 +84,20 @@ class HttpClient:
         self._sleep = sleep
         self._jitter = jitter
         self._resolve = None if proxy else resolve
-        self._client = httpx2.Client(
+        self._proxy = proxy
+        self._opening = threading.Lock()
+        self._opened: httpx2.Client | None = None
+
+    @property
+    def _client(self) -> httpx2.Client:
+        """Made when it is first asked for: reading the certificates takes 50 ms, and `paddock list` asks nobody."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open(self._proxy)
+            return self._opened
+
+    def _open(self, proxy: str | None) -> httpx2.Client:
+        return httpx2.Client(
             headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nothing a hub sets is sent back
             timeout=_timeout(self.limits, self.limits.read_timeout_s),
@@ -113,7 +127,9 @@ class HttpClient:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
 
     @contextmanager
     def open_stream(
