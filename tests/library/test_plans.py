@@ -137,3 +137,15 @@ async def test_a_plan_is_remembered_and_a_pull_asks_again(site: Site, hub: Huggi
         assert hub.requests() == []
         assert (await library.pull("org/tiny")).revision == newest
         assert (await library.plan("org/tiny")).revision == newest
+
+
+async def test_weights_with_a_lying_header_are_refused_before_they_move(site: Site, hub: HuggingFaceHub) -> None:
+    """A header of 2⁶³ bytes is found in the plan, named, and nothing of the model arrives."""
+    hub.add_repo("org/liar", {**models.mlx(), "model.safetensors": b"\xff" * 7 + b"\x7f" + b"{" * 100})
+    async with site.open() as library:
+        plan = await library.plan("org/liar")
+        assert plan.compatibility.verdict is Verdict.INCOMPATIBLE
+        assert "model.safetensors" in " ".join(plan.compatibility.reasons)
+        with pytest.raises(Incompatible):
+            await library.pull("org/liar")
+        assert await library.list() == []

@@ -39,7 +39,8 @@ class Inspection:
     config: Mapping[str, Any] | None = None
     gguf: GgufHeader | None = None
     safetensors: SafetensorsSummary | None = None
-    problems: tuple[str, ...] = ()  # each a sentence: a damaged header, a config that is no JSON
+    problems: tuple[str, ...] = ()  # each a sentence: a config that is no JSON, a text that is none
+    damaged: tuple[str, ...] = ()  # the same about weight files: no runner can load these
 
     @property
     def license(self) -> str | None:
@@ -70,6 +71,7 @@ class _Inspector:
         self._paths = paths
         self._open = open_file
         self._problems: list[str] = []
+        self._damaged: list[str] = []
 
     def inspect(self, name: str, known: KnownModels, hub: HubFacts | None) -> Inspection:
         config = self._json("config.json")
@@ -87,7 +89,12 @@ class _Inspector:
             known=known,
         )
         return Inspection(
-            facts=facts, config=config, gguf=gguf, safetensors=safetensors, problems=tuple(self._problems)
+            facts=facts,
+            config=config,
+            gguf=gguf,
+            safetensors=safetensors,
+            problems=tuple(self._problems),
+            damaged=tuple(self._damaged),
         )
 
     def _gguf(self) -> GgufHeader | None:
@@ -117,14 +124,14 @@ class _Inspector:
             index = parse_safetensors_index(index_text.encode()) if index_text else None
             return summarize_safetensors(headers, index=index, complete=len(headers) == len(shards))
         except InvalidHeader as error:
-            self._problems.append(error.message)
+            self._damaged.append(error.message)
             return summarize_safetensors(headers, complete=False) if len(headers) == 1 else None
 
     def _try(self, path: str, read: "Callable[..., Any]") -> Any:
         try:
             return read(self._open(path), name=path)
         except InvalidHeader as error:
-            self._problems.append(error.message)
+            self._damaged.append(error.message)
             return None
 
     def _json(self, name: str) -> dict[str, Any] | None:

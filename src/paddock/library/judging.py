@@ -61,17 +61,21 @@ class Judge:
             return Judgement(
                 compatibility=_PACKED, memory=(), working_context=min(WORKING_CONTEXT, facts.context_window)
             )
+        compatibility = judge(
+            name=name,
+            files=[path for path, _ in sizes],
+            format=facts.format,
+            tags=tags,
+            architecture=facts.architecture,
+            remote_code=is_remote_code(inspection.config or {}),
+            quantization_method=_quantization_method(inspection),
+            gated=gated,
+        )
+        if inspection.damaged:  # whatever its maker says of it
+            reasons = (*compatibility.reasons, *inspection.damaged)
+            compatibility = Compatibility(verdict=Verdict.INCOMPATIBLE, reasons=reasons)
         return Judgement(
-            compatibility=judge(
-                name=name,
-                files=[path for path, _ in sizes],
-                format=facts.format,
-                tags=tags,
-                architecture=facts.architecture,
-                remote_code=is_remote_code(inspection.config or {}),
-                quantization_method=_quantization_method(inspection),
-                gated=gated,
-            ),
+            compatibility=compatibility,
             memory=tuple(
                 MemoryAt(context=context, peak_bytes=peak, fits=peak <= self.budget_bytes)
                 for context, peak in sorted(peaks.items())
