@@ -104,9 +104,7 @@ async def settings(patient: Patient) -> list[Finding]:
         return [_problem("settings", config)]
     files = [path for path in (config.paths.workspace_file, config.paths.config_file) if path.exists()]
     where = ", ".join(str(path) for path in files) or "defaults and environment only"
-    notes = [
-        _note("settings", warning, "See `paddock config show --source`.") for warning in config.warnings
-    ]
+    notes = [_note("settings", warning, "See `paddock config show --source`.") for warning in config.warnings]
     return notes or [_ok("settings", where)]
 
 

@@ -77,9 +77,7 @@ def _keep(invocation: Invocation, text: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     except OSError:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="paddock-", suffix=".log", delete=False, encoding="utf-8"
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", prefix="paddock-", suffix=".log", delete=False, encoding="utf-8") as file:
             file.write(text)
             return Path(file.name)
     return folder / name

@@ -58,7 +58,9 @@ def list_bundles(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
 @bundle.command
 def make(
     destination: Annotated[Path, Parameter(help="The folder that becomes the bundle.")],
-    folders: Annotated[tuple[Path, ...], Parameter(name="FOLDER", help="Folders of models, each named like its model.")],
+    folders: Annotated[
+        tuple[Path, ...], Parameter(name="FOLDER", help="Folders of models, each named like its model.")
+    ],
     /,
     *,
     name: Annotated[str | None, Parameter(help="What to call the bundle; usually like its folder.")] = None,

@@ -108,9 +108,7 @@ def set_(
 
 
 @config.command
-def unset(
-    key: Key, /, *, workspace: Here = False, flags: ChangingFlags = _NO_CHANGE, desk: Given[Desk]
-) -> None:
+def unset(key: Key, /, *, workspace: Here = False, flags: ChangingFlags = _NO_CHANGE, desk: Given[Desk]) -> None:
     """Take a setting out of your file, so that its default holds."""
     from paddock.config.edit import unset_value
 

@@ -41,9 +41,7 @@ async def list_models(
     """
     async with desk.library() as library:
         models = await library.list(refresh=refresh)
-    desk.answer(
-        ModelList(models=tuple(models)), lambda screen: _show_list(screen, models, desk.invocation.now())
-    )
+    desk.answer(ModelList(models=tuple(models)), lambda screen: _show_list(screen, models, desk.invocation.now()))
     if not desk.flags.json and all(model.origin is Origin.BUILTIN for model in models):
         desk.notice(
             "These models come with Paddock and are for trying it: they are small and know little. "
@@ -127,7 +125,9 @@ async def keep(
     ] = None,
     alive: Annotated[
         str | None,
-        Parameter(help="How long it stays in memory unused: `30m`, `0`, `forever`, or `default` to follow the settings."),
+        Parameter(
+            help="How long it stays in memory unused: `30m`, `0`, `forever`, or `default` to follow the settings."
+        ),
     ] = None,
     flags: ChangingFlags = _NO_CHANGE,
     desk: Given[Desk],

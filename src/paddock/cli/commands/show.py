@@ -218,9 +218,7 @@ def _show_comparison(screen: Screen, comparison: Comparison) -> None:
     columns = [Column(title=""), *(Column(title=name, verbatim=True) for name in comparison.models)]
     rows: list[list[Cell]] = []
     for row in comparison.rows:
-        values = [
-            _compared(row, name, value) for name, value in zip(comparison.models, row.values, strict=True)
-        ]
+        values = [_compared(row, name, value) for name, value in zip(comparison.models, row.values, strict=True)]
         rows.append([Text(row.field.replace("_", " "), style="" if row.differs else "dim"), *values])
     show_table(screen, columns, rows)
 
