@@ -32,7 +32,11 @@ class Row:
 class StepPlan:
     number: int
     rows: tuple[Row, ...]
-    copies: tuple[tuple[int, int], ...] = ()  # (from, to): whole blocks to copy before anything is written
+    copies: tuple[
+        tuple[int, int], ...
+    ] = ()  # (from, to): whole blocks to copy, in this order, before anything is written
+    ends: tuple[str, ...] = ()  # preempted since the last plan: `Executor.end` before the step
+    begins: tuple[str, ...] = ()  # admitted since the last plan: `Executor.begin` before the step, after `ends`
 
     @property
     def token_count(self) -> int:
