@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from paddock.engine.speculation import Drafter
 from paddock.runner.executor import Executor
 from paddock.vocabulary import Message, ModelFormat
 
@@ -45,6 +46,7 @@ class Tokenizer(Protocol):
 class OpenedModel:
     executor: Executor
     tokenizer: Tokenizer
+    drafter: Drafter | None = None  # a draft model; n-grams need none
 
 
 OpenModel = Callable[[LoadOptions], OpenedModel]
