@@ -1,6 +1,6 @@
 """The seam between who wants answers and where models run."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -65,8 +65,8 @@ class Runner(Protocol):
         """Raises a PaddockError while it is not loaded."""
         ...
 
-    def generate(self, request: GenerateRequest) -> AsyncIterator[GenerateEvent]:
-        """The answer, piece by piece. Leaving the iteration cancels the request.
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
+        """The answer, piece by piece. Leaving the iteration cancels the request, closing it (`aclosing`) does so at once.
 
         Raises Overloaded when the queue is full, RunnerCrashed when the process ends on the way, UsageError and its kin for
         what is wrong with the request.

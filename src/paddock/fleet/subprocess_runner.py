@@ -16,6 +16,7 @@ from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateEvent, GenerateRequest
 
 _log: Final = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # a program that sets no logging up gets the errors, not these lines
 
 
 class SubprocessRunner:
@@ -154,9 +155,11 @@ class SubprocessRunner:
     async def _keep(self, link: Link) -> None:
         """Restart it whenever it ends, until it is stopped or fails for good."""
         failures = 0
-        while self._state is not RunnerState.STOPPED:
+        while True:
             began = time.monotonic()
             reason = await link.ended()
+            if self._state is RunnerState.STOPPED:
+                return
             _log.warning(
                 "runner.ended name=%s pid=%d reason=%s hint=%s", self._spec.name, link.pid, reason, reason.hint
             )
