@@ -123,7 +123,9 @@ class SimulatedExecutor:
         known = self._known[row.sequence_id]
         expected = history(known.owner, known.tokens)
         solid = row.tokens[: len(row.tokens) - row.drafted]
-        assert list(solid) == known.tokens[row.start : row.start + len(solid)], f"{row} feeds other tokens than it should"
+        assert list(solid) == known.tokens[row.start : row.start + len(solid)], (
+            f"{row} feeds other tokens than it should"
+        )
         assert row.samples == (row.start + len(solid) == len(known.tokens)), f"{row} samples too early or too late"
         for position in range(row.start):
             found = self._read(row, position)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,14 +45,14 @@ class Engine(RuleBasedStateMachine):
 
     @initialize(
         pages=st.sampled_from([True, True, True, False]),
-        block_count=st.integers(4, 14),
-        block_tokens=st.sampled_from([1, 2, 4]),
+        positions=st.integers(12, 40),  # of cache, for contexts of 28
+        block_tokens=st.sampled_from([1, 2, 4, 5]),
         batch_max=st.integers(1, 5),
         drafter=st.sampled_from(["none", "ngram", "wild"]),
         prefill_tokens=st.integers(1, 12),
     )
     def start(
-        self, pages: bool, block_count: int, block_tokens: int, batch_max: int, drafter: str, prefill_tokens: int
+        self, pages: bool, positions: int, block_tokens: int, batch_max: int, drafter: str, prefill_tokens: int
     ) -> None:
         self.now = 0.0
         self.limits = Limits(
@@ -67,7 +68,7 @@ class Engine(RuleBasedStateMachine):
             step_tokens_max=prefill_tokens,
             shared_prefix_wait_s=0.5,
         )
-        self.pool = BlockPool(block_count, block_tokens) if pages else None
+        self.pool = BlockPool(positions // block_tokens, block_tokens) if pages else None
         prefix = PrefixIndex(self.pool, key=b"test") if self.pool else None
         self.scheduler = Scheduler(self.limits, self.pool, prefix, lambda: self.now, drafter=a_drafter(drafter))
         self.requests: dict[str, tuple[str, Sampling]] = {}
@@ -79,42 +80,24 @@ class Engine(RuleBasedStateMachine):
         self.abandoned: set[str] = set()
 
     @rule(
+        again=st.integers(1, 3),
         text=st.sampled_from(TEXTS),
         length=st.integers(1, 20),
         own=st.integers(0, 2),
         tenant=st.sampled_from(["", "", "x"]),
         priority=st.sampled_from(Priority),
-        max_tokens=st.one_of(st.none(), st.integers(1, 12)),
+        max_tokens=st.sampled_from([None, None, 1, 2, 5, 12]),
         seed=st.integers(0, 5),
         stops=st.lists(st.integers(1, VOCABULARY - 1), max_size=1),
-        patience=st.one_of(st.none(), st.none(), st.floats(0, 4)),
+        patience=st.sampled_from([None, None, None, None, None, 2.0]),
     )
-    def submit(self, text, length, own, tenant, priority, max_tokens, seed, stops, patience) -> None:
+    def submit(self, again, text, length, own, tenant, priority, max_tokens, seed, stops, patience) -> None:
+        """Up to three alike at once: a burst with one system prompt."""
         prompt = [*text[:length], *([30] * own)]
-        if len(prompt) >= self.scheduler.context_window:
-            return
-        name = f"s{len(self.prompts)}"
         sampling = Sampling(seed=seed, max_tokens=max_tokens, stop_token_ids=tuple(stops))
-        sequence = new_sequence(
-            name,
-            prompt,
-            sampling,
-            limits=self.limits,
-            arrival=self.now,
-            draw_seed=lambda: 1,
-            priority=priority,
-            tenant=tenant,
-            deadline=None if patience is None else self.now + patience,
-        )
-        if not self.scheduler.submit(sequence):
-            assert self.scheduler.stats().waiting >= self.limits.queue_max, "only a full queue refuses"
-            return
-        self.requests[name] = (tenant, sampling)
-        self.prompts[name] = prompt
-        self.outputs[name] = []
-        if patience is not None:
-            self.deadlines[name] = self.now + patience
-        self.executor.submit(name, prompt)
+        if len(prompt) < self.scheduler.context_window:
+            for _ in range(again):
+                self._submit(prompt, sampling, tenant, priority, patience)
 
     @rule(elapsed_s=st.sampled_from([0.001, 0.01, 0.3]))
     def step(self, elapsed_s: float) -> None:
@@ -127,41 +110,35 @@ class Engine(RuleBasedStateMachine):
         self.now += elapsed_s
         self._take(self.scheduler.update(result))
 
-    @precondition(lambda self: not self.scheduler.is_idle)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        self._cancel(data.draw(st.sampled_from(self._alive())))
+    @rule(steps=st.integers(2, 8), elapsed_s=st.sampled_from([0.001, 0.01, 0.3]))
+    def steps(self, steps: int, elapsed_s: float) -> None:
+        for _ in range(steps):
+            self.step(elapsed_s)
+            self.scheduler.check()
 
     @precondition(lambda self: not self.scheduler.is_idle)
-    @rule(data=st.data(), fails=st.booleans())
-    def cancel_while_a_step_is_under_way(self, data: st.DataObject, fails: bool) -> None:
+    @rule(
+        kind=st.sampled_from(["cancel", "cancel_in_flight", "cancel_in_a_failing_step", "failing_step", "poison"]),
+        data=st.data(),
+    )
+    def trouble(self, kind: str, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self._alive()))
+        if kind == "cancel":
+            return self._cancel(name)
+        if kind == "poison":
+            return self.executor.poisoned.add(name)
         plan = self.scheduler.schedule()
         assert plan
-        result = None
-        if fails:
-            self.executor.prepare(plan)
-        else:
+        if kind == "cancel_in_flight":
             result = self.executor.step(plan)
-        self._cancel(data.draw(st.sampled_from(self._alive())))
-        if result is None:
-            self._fail(plan.rows)
-        else:
-            self._take(self.scheduler.update(result))
-
-    @precondition(lambda self: not self.scheduler.is_idle)
-    @rule()
-    def a_step_fails(self) -> None:
-        plan = self.scheduler.schedule()
-        assert plan
+            self._cancel(name)
+            return self._take(self.scheduler.update(result))
         self.executor.prepare(plan)
-        self._fail(plan.rows)
+        if kind == "cancel_in_a_failing_step":
+            self._cancel(name)
+        return self._fail(plan.rows)
 
-    @precondition(lambda self: not self.scheduler.is_idle)
-    @rule(data=st.data())
-    def a_request_is_poisoned(self, data: st.DataObject) -> None:
-        self.executor.poisoned.add(data.draw(st.sampled_from(self._alive())))
-
-    @rule(seconds=st.floats(0.1, 5))
+    @rule(seconds=st.sampled_from([0.1, 0.6, 4.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
@@ -185,6 +162,29 @@ class Engine(RuleBasedStateMachine):
         if self.pool:
             self.pool.check([])
             assert self.pool.used == 0, "all blocks came back"
+
+    def _submit(self, prompt, sampling, tenant, priority, patience) -> None:
+        name = f"s{len(self.prompts)}"
+        sequence = new_sequence(
+            name,
+            prompt,
+            sampling,
+            limits=self.limits,
+            arrival=self.now,
+            draw_seed=lambda: 1,
+            priority=priority,
+            tenant=tenant,
+            deadline=None if patience is None else self.now + patience,
+        )
+        if not self.scheduler.submit(sequence):
+            assert self.scheduler.stats().waiting >= self.limits.queue_max, "only a full queue refuses"
+            return
+        self.requests[name] = (tenant, sampling)
+        self.prompts[name] = prompt
+        self.outputs[name] = []
+        if patience is not None:
+            self.deadlines[name] = self.now + patience
+        self.executor.submit(name, prompt)
 
     def _alive(self) -> list[str]:
         return [name for name in self.prompts if name not in self.ended]
@@ -230,7 +230,7 @@ class Engine(RuleBasedStateMachine):
             assert not late or self.deadlines[name] <= self.now
 
 
-Engine.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+Engine.TestCase.settings = settings(max_examples=600, stateful_step_count=60, deadline=None)
 TestEngine = Engine.TestCase
 
 
@@ -277,9 +277,7 @@ def test_guesses_chunks_and_small_pools_change_nothing(prompts, drafter, budget,
 
 @settings(max_examples=100, deadline=None)
 @given(
-    arrivals=st.lists(
-        st.tuples(st.floats(0, 10), st.sampled_from(Priority), st.booleans()), min_size=1, max_size=12
-    ),
+    arrivals=st.lists(st.tuples(st.floats(0, 10), st.sampled_from(Priority), st.booleans()), min_size=1, max_size=12),
     later=st.floats(0, 40),
 )
 def test_the_queue_respects_class_age_and_arrival(arrivals, later) -> None:
@@ -292,7 +290,7 @@ def test_the_queue_respects_class_age_and_arrival(arrivals, later) -> None:
         assert queue.push(sequence, arrival)
     now = 10 + later
     order = queue.in_order(now)
-    for first, second in zip(order, order[1:], strict=False):
+    for first, second in pairwise(order):
         assert first.level <= second.level
         if first.level == second.level and first.preempted == second.preempted:
             assert first.arrival <= second.arrival

@@ -174,25 +174,26 @@ class PagedPlanner:
 
     def _find_place(self, sequence: Sequence, match: Match, planned: PlannedRows) -> bool:
         """Whether it can be admitted, perhaps after those of a lower class were preempted for it."""
-        below = self._below(sequence)
-        if self._fits(sequence, match):
+        running = list(self._roster.running.values())
+        if self._roster.has_place and self._fits(sequence, match, running):
             return True
+        below = self._below(sequence)
+        above = [each for each in running if each not in below]
         pool = self._paging.pool
-        freed = sum(1 for each in below for block in each.blocks if pool.references(block) == 1)
-        enough = pool.available + freed >= self._paging.missing(sequence, match)
-        if not below or not enough:
-            return False
-        while below and not self._fits(sequence, match):
+        # What they hold alone; blocks that it shares with them come free and are needed at once.
+        freed = sum(
+            1 for each in below for block in each.blocks if pool.references(block) == 1 and block not in match.blocks
+        )
+        if not below or not self._fits(sequence, match, above, freed=freed):
+            return False  # nobody is preempted in vain
+        while not (self._roster.has_place and self._fits(sequence, match, [*above, *below])):
             self._preempt(below.pop(), planned)
-        return self._fits(sequence, match)
+        return True
 
-    def _fits(self, sequence: Sequence, match: Match) -> bool:
-        """A free place, and blocks for all of its tokens beside what those that run need for theirs, and one more each."""
-        if not self._roster.has_place:
-            return False
-        running = self._roster.running.values()
+    def _fits(self, sequence: Sequence, match: Match, running: list[Sequence], *, freed: int = 0) -> bool:
+        """Blocks for all of its tokens, beside what those that run need for theirs, and one more each."""
         spoken_for = sum(self._paging.outstanding(each) + 1 for each in running)
-        return self._paging.pool.available - spoken_for >= self._paging.missing(sequence, match)
+        return self._paging.pool.available + freed - spoken_for >= self._paging.missing(sequence, match)
 
     def _below(self, sequence: Sequence) -> list[Sequence]:
         """Those that run in a lower class, the one to preempt first last."""
