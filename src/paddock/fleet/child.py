@@ -89,6 +89,10 @@ class Child:
         """The last line that it wrote to stderr, fit to be shown."""
         return self._words.last_line()
 
+    def said(self) -> str:
+        """The end of what it wrote to stderr, as it is: for the log of whoever runs the server."""
+        return self._words.text()
+
 
 class _LastWords(asyncio.Protocol):
     """Reads what a process writes, as fast as it writes, and keeps the end of it."""
@@ -113,8 +117,11 @@ class _LastWords(asyncio.Protocol):
         self._kept += data
         del self._kept[:-_STDERR_BYTES_KEPT]
 
+    def text(self) -> str:
+        return self._kept.decode(errors="replace")
+
     def last_line(self) -> str:
-        lines = self._kept.decode(errors="replace").split("\n")
+        lines = self.text().split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return _PRIVATE.sub("…", last)[:_LAST_WORDS_MAX]
 

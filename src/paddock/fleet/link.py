@@ -63,6 +63,11 @@ class Link:
         return self._child.pid
 
     @property
+    def said(self) -> str:
+        """The end of what the process wrote to stderr."""
+        return self._child.said()
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can be asked of it any more."""
         return self._reason is not None

@@ -161,7 +161,7 @@ class SubprocessRunner:
             if self._state is RunnerState.STOPPED:
                 return
             _log.warning(
-                "runner.ended name=%s pid=%d reason=%s hint=%s", self._spec.name, link.pid, reason, reason.hint
+                "runner.ended name=%s pid=%d reason=%s stderr=%r", self._spec.name, link.pid, reason, link.said
             )
             if time.monotonic() - began >= self._timing.steady_s:
                 failures = 0
