@@ -142,7 +142,7 @@ class Link:
                 hint="Try again in a moment.",
             )
         # The wire has ids of its own: the asker's may come twice, and a cancelled one's last piece may still be on its way.
-        wire_id, answer = str(next(self._wire_ids)), Answer(request.id)
+        wire_id, answer = f"{request.id}#{next(self._wire_ids)}", Answer(request.id)
         self._answers[wire_id] = answer
         try:
             await self._send(Submit(replace(request, id=wire_id)))
