@@ -1,8 +1,8 @@
 """The output head on the rows that sample, in unmodified model code.
 
 An mlx-lm model is a backbone (`model.model`) and a head after it, with whatever scaling and capping its family wants. The
-head is the largest product of a small model, and only the last token of a prompt needs it. So the backbone is told which rows to
-hand on: its class is replaced by a subclass of itself that selects them. The head then sees those rows only.
+head is the largest product of a small model, and only the last token of a prompt needs it. So the backbone is told which
+rows to hand on: its class is replaced by a subclass of itself that selects them. The head then sees those rows only.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class RowSelection:
 
     def logits(self, inputs: mx.array, cache: Sequence[Any], rows: Sequence[int], axis: int) -> mx.array | None:
         """The logits [len(rows), vocabulary] of some rows of `inputs`, counted along `axis`. None when there are none."""
-        if not rows and self._backbone is not None:
-            self._backbone(inputs, cache=cache)
+        if not rows:
+            (self._backbone or self._model)(inputs, cache=cache)
             return None
         # With every row wanted there is nothing to select.
         every = len(rows) == inputs.shape[axis]
@@ -36,7 +36,7 @@ class RowSelection:
             rows_left, self._rows = self._rows, None
         if self._backbone is None and rows_left is not None:
             logits = mx.take(logits, rows_left, axis=axis)
-        return logits.reshape(-1, logits.shape[-1]) if rows else None
+        return logits.reshape(-1, logits.shape[-1])
 
     def _install(self, backbone: Any) -> None:
         selection = self
@@ -57,7 +57,7 @@ def _find_backbone(model: Any) -> Any | None:
     inner = model
     while (language := getattr(inner, "language_model", None)) is not None:
         inner = language
-    backbone = getattr(inner, "model", None)
+    backbone = getattr(inner, "model", None) or getattr(inner, "backbone", None)
     # Some wrap a whole model, head included, under the same name; a backbone has the layers and no head.
     if (
         backbone is None

@@ -15,7 +15,10 @@ from typing import Final
 
 import psutil
 
-REMEDY: Final = "Install a BLAS: `apt install libopenblas0-pthread`, `dnf install openblas-threads`, or `pip install mkl` beside Paddock."
+REMEDY: Final = (
+    "Install a fast BLAS: `apt install libopenblas0-pthread`, `dnf install openblas-threads`, "
+    "or `pip install mkl` beside Paddock."
+)
 # What MLX calls. A library that lacks one of them (names with a prefix, 64-bit integers) would silently do nothing for us.
 _SYMBOLS: Final = ("cblas_sgemm", "cblas_dgemm", "cblas_cgemm")
 _OPENBLAS: Final = ("libopenblas.so.0", "libopenblasp.so.0", "libopenblas-pthread.so.0", "libopenblaso.so.0")

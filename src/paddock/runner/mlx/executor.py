@@ -4,7 +4,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import mlx.core as mx
@@ -53,11 +53,7 @@ class MlxExecutor:
     def step(self, plan: StepPlan) -> StepResult:
         started = time.perf_counter()
         lane = self._open_lane
-        rows = [row for row in plan.rows if row.samples]
-        if lane.verifies or not any(row.drafted for row in rows):
-            results = self._feed(plan.rows, plan.copies)
-        else:
-            results = [result for row in plan.rows for result in self._feed_one_by_one(row)]
+        results = self._feed(lane, plan)
         lane.settle()
         return StepResult(number=plan.number, rows=tuple(results), elapsed_s=time.perf_counter() - started)
 
@@ -97,45 +93,21 @@ class MlxExecutor:
         assert self._lane is not None, "the executor is closed"
         return self._lane
 
-    def _feed(self, rows: Sequence[Row], copies: Sequence[tuple[int, int]]) -> list[RowResult]:
-        logits = self._open_lane.forward(rows, copies)
+    def _feed(self, lane: Lane, plan: StepPlan) -> list[RowResult]:
+        logits = lane.forward(plan.rows, plan.copies)
         if logits is None:
             return []
-        sampling = [row for row in rows if row.samples]
-        wishes = [self._running[row.sequence_id].wishes(row.end - row.drafted, _guesses(row)) for row in sampling]
+        rows = [row for row in plan.rows if row.samples]
+        wishes = [self._running[row.sequence_id].wishes(row.end - row.drafted, _guesses(row)) for row in rows]
         choices = iter(choose(logits, [wish for each in wishes for wish in each]))
-        return [self._verified(row, [next(choices) for _ in each]) for row, each in zip(sampling, wishes, strict=True)]
-
-    def _feed_one_by_one(self, row: Row) -> Iterator[RowResult]:
-        """For a lane that cannot be wound back: a guess is fed only when it is known to be right."""
-        guesses = _guesses(row)
-        first = replace(row, tokens=row.tokens[: len(row.tokens) - row.drafted], drafted=0)
-        results = self._feed([first], ())
-        while results and results[-1].error is None and len(results) <= len(guesses):
-            token = results[-1].tokens[0]
-            if token != guesses[len(results) - 1]:
-                break
-            fed = Row(
-                sequence_id=row.sequence_id,
-                tokens=(token,),
-                start=first.end + len(results) - 1,
-                blocks=(),
-                samples=True,
-            )
-            results += self._feed([fed], ())
-        if results:
-            yield RowResult(
-                sequence_id=row.sequence_id,
-                tokens=tuple(token for result in results for token in result.tokens),
-                logprobs=tuple(entry for result in results for entry in result.logprobs),
-                error=results[-1].error,
-            )
+        return [self._verified(row, [next(choices) for _ in each]) for row, each in zip(rows, wishes, strict=True)]
 
     def _verified(self, row: Row, choices: Sequence[Choice]) -> RowResult:
         """The guesses that are what was chosen, and one token more."""
         kept: list[Choice] = []
         for choice, guess in zip(choices, (*_guesses(row), None), strict=True):
             if choice.broken:
+                self._open_lane.taint(row.blocks)
                 return RowResult(sequence_id=row.sequence_id, tokens=(), error=_BROKEN)
             kept.append(choice)
             if choice.token != guess:

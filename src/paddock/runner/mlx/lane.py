@@ -11,13 +11,12 @@ from paddock.engine.step import Row
 class Lane(Protocol):
     """Feeds rows to the model. Sampling is not its business."""
 
-    @property
-    def verifies(self) -> bool:
-        """Whether a row's guesses can be fed all at once: keys and values of wrong ones must do no harm afterwards."""
-        ...
-
     def end(self, sequence_id: str) -> None:
         """Forget it. Unknown ids are fine."""
+        ...
+
+    def taint(self, blocks: Sequence[int]) -> None:
+        """A sequence with these blocks has broken: what is in them must not reach another that gets them later."""
         ...
 
     def forward(self, rows: Sequence[Row], copies: Sequence[tuple[int, int]]) -> mx.array | None:

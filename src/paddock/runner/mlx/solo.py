@@ -19,13 +19,12 @@ class SoloLane:
         self._caches: dict[str, list[Any]] = {}
         self._fed: dict[str, int] = {}
 
-    @property
-    def verifies(self) -> bool:
-        return False
-
     def end(self, sequence_id: str) -> None:
         self._caches.pop(sequence_id, None)
         self._fed.pop(sequence_id, None)
+
+    def taint(self, blocks: Sequence[int]) -> None:
+        """Each sequence has a cache of its own: nobody else reads what is in it."""
 
     def forward(self, rows: Sequence[Row], copies: Sequence[tuple[int, int]]) -> mx.array | None:
         assert not copies, "the solo lane has no blocks"
@@ -40,11 +39,12 @@ class SoloLane:
         return sum(cache.nbytes for caches in self._caches.values() for cache in caches if not cache.empty())
 
     def _feed(self, row: Row) -> mx.array | None:
+        assert row.drafted == 0, "a guess that is wrong could not be taken back out of these caches"
         if row.start == 0:
             self._caches[row.sequence_id] = layer_caches(self._model)
             self._fed[row.sequence_id] = 0
         fed = self._fed.get(row.sequence_id)
         assert fed == row.start, f"{row.sequence_id} has been fed {fed} tokens and goes on at {row.start}"
         self._fed[row.sequence_id] = row.end
-        wanted = range(len(row.tokens) - 1 - row.drafted, len(row.tokens)) if row.samples else range(0)
+        wanted = [len(row.tokens) - 1] if row.samples else []
         return self._selection.logits(mx.array([row.tokens]), self._caches[row.sequence_id], wanted, axis=1)
