@@ -23,8 +23,9 @@ class PlannedRows:
         self._rows[row.sequence_id] = (row, copies)
 
     def drop(self, sequence_id: str) -> bool:
-        """Whether it had a row."""
-        return self._rows.pop(sequence_id, None) is not None
+        """Whether copies go with it: then the sequence's unfilled block will not hold what it should."""
+        _, copies = self._rows.pop(sequence_id, (None, ()))
+        return bool(copies)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -211,11 +212,10 @@ class PagedPlanner:
         return True
 
     def _preempt(self, victim: Sequence, planned: PlannedRows) -> None:
-        # With its row go the copies that were planned for it: its unfilled block is then not what it should be.
-        dropped = planned.drop(victim.id)
+        uncopied = planned.drop(victim.id)
         self._speculation.forget(victim.id, ended=False)
         self._roster.preempt(victim)
-        self._paging.release(victim, keep_tail=not dropped)
+        self._paging.release(victim, keep_tail=not uncopied)
 
     @property
     def _context_window(self) -> int:

@@ -65,6 +65,8 @@ class SoloPlanner:
                 break
             self._roster.admit(sequence)
             self._turns.append(sequence)
+            if len(self._turns) == 1:
+                self._left_s = self._slice_s(sequence)
 
     def _give_way(self, newcomer: Sequence) -> bool:
         """A full lane: the last in rank leaves for somebody of a higher class. Its cache is lost."""
