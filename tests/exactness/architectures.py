@@ -117,18 +117,23 @@ def make_folder(name: str, folder: Path) -> Path:
     model_class, arguments = _get_classes(config)
     model = model_class(arguments.from_dict(config))
     mx.random.seed(len(name) * 1000 + 7)
-    weights = {key: _random(key, value) for key, value in tree_flatten(model.parameters())}
+    gain = _WEAK_EMBEDDING if name == "gemma2" else _STRONG_HEAD
+    weights = {key: _random(key, value, gain) for key, value in tree_flatten(model.parameters())}
     folder.mkdir(parents=True)
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": 1}))
     return folder
 
 
-def _random(key: str, value: mx.array) -> mx.array:
+_STRONG_HEAD = 4.0
+_WEAK_EMBEDDING = 0.4  # gemma2 multiplies its embeddings by 8 and uses them as the head: strong ones echo the prompt
+
+
+def _random(key: str, value: mx.array, gain: float) -> mx.array:
     """Small around what the model starts with; matrices wide enough that the likeliest token stands out."""
     if value.ndim < 2 or "A_log" in key or "dt_bias" in key:
         return value + 0.05 * mx.random.normal(value.shape)
-    gain = 4.0 if "lm_head" in key or "embed" in key else 1.5
+    gain = gain if "lm_head" in key or "embed_tokens" in key or "embeddings" in key else 1.5
     return gain * mx.random.normal(value.shape) / value.shape[-1] ** 0.5
 
 

@@ -5,8 +5,11 @@ head is the largest product of a small model, and only the last token of a promp
 rows to hand on: its class is replaced by a subclass of itself that selects them. The head then sees those rows only.
 """
 
+# MLX's stubs leave the shapes of `reshape` and `transpose` untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 
@@ -40,13 +43,13 @@ class RowSelection:
 
     def _install(self, backbone: Any) -> None:
         selection = self
-        plain = type(backbone)
+        plain: Any = type(backbone)
 
-        class Selecting(plain):  # type: ignore[misc, valid-type]
+        class Selecting(plain):
             def __call__(self, *args: Any, **kwargs: Any) -> Any:
-                hidden = super().__call__(*args, **kwargs)
+                hidden: Any = super().__call__(*args, **kwargs)
                 rows = selection._rows
-                return hidden if rows is None else mx.take(hidden, rows, axis=selection._axis)
+                return hidden if rows is None else mx.take(cast("mx.array", hidden), rows, axis=selection._axis)
 
         Selecting.__name__, Selecting.__qualname__ = plain.__name__, plain.__qualname__
         backbone.__class__ = Selecting

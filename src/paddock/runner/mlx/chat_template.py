@@ -106,7 +106,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         for name in ("center", "wordwrap", "filesizeformat", "pprint", "urlize", "xmlattr"):
             filters.pop(name)
         filters.update(tojson=_tojson, _rounds=self._rounds, _joined=self._joined, format=self._format)
-        self.globals.update(raise_exception=_refuse, strftime_now=_strftime_now)
+        cast("dict[str, Any]", self.globals).update(raise_exception=_refuse, strftime_now=_strftime_now)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         return cast("nodes.Template", _Metering().visit(super()._parse(source, name, filename)))
@@ -120,9 +120,10 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         self.budget.step()
         if operator == "*" and (isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple)):
-            sequence, count = (left, right) if isinstance(right, int) else (right, left)
-            _check_number(count)
-            self.budget.grow(len(cast("Any", sequence)) * max(0, int(count)))
+            sequence, count = cast("tuple[Any, Any]", (left, right) if isinstance(right, int) else (right, left))
+            if isinstance(count, int):
+                _check_number(count)
+                self.budget.grow(len(sequence) * max(0, count))
         elif operator == "%" and isinstance(left, str):
             return self._format(left, right)
         elif operator in "**":
@@ -133,7 +134,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def _counted(self, value: Any) -> Any:
         if isinstance(value, str | list | tuple):
             self.budget.grow(len(cast("Any", value)))
-        return value
+        return cast("Any", value)
 
     def _counted_output(self, value: Any) -> Any:
         self.budget.step()

@@ -7,7 +7,7 @@ mlx-lm's own, so that the solo lane, and anybody else in the process, sees no di
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, RotatingKVCache
@@ -31,6 +31,9 @@ PAGED: Final = {
 }
 
 
+_INSTALLED: Final[set[str]] = set()  # modules that ask the cache already
+
+
 def paged_shapes(model: Any) -> list[LayerShape] | None:
     """What each layer keeps, when this model may run on pages. None: it goes solo."""
     package, _, name = type(model).__module__.rpartition(".")
@@ -48,9 +51,10 @@ def install(model: Any) -> None:
     """Bring the model's module to ask the cache. Idempotent."""
     name = type(model).__module__.rpartition(".")[2]
     module: Any = import_module(f"mlx_lm.models.{PAGED[name]}")
-    original = module.scaled_dot_product_attention
-    if getattr(original, "asks_the_cache", False):
+    if module.__name__ in _INSTALLED:
         return
+    _INSTALLED.add(module.__name__)
+    original = module.scaled_dot_product_attention
 
     def scaled_dot_product_attention(
         queries: mx.array,
@@ -65,7 +69,6 @@ def install(model: Any) -> None:
             return cache.attend(queries, scale, sinks)
         return original(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
 
-    scaled_dot_product_attention.asks_the_cache = True  # type: ignore[attr-defined]
     module.scaled_dot_product_attention = scaled_dot_product_attention
 
 
@@ -75,7 +78,8 @@ def kv_bytes_per_token(shapes: Sequence[LayerShape]) -> int:
 
 def _pages(cache: Any) -> bool:
     """Plain keys and values, or those of the last so many tokens. Exactly these classes: a subclass may do anything."""
-    return type(cache) is KVCache or (type(cache) is RotatingKVCache and cache.keep == 0)
+    kind = cast("type[object]", type(cache))
+    return kind is KVCache or (kind is RotatingKVCache and cache.keep == 0)
 
 
 def _shape(array: mx.array) -> Shape:

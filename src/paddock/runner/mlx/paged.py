@@ -7,11 +7,12 @@ from typing import Any
 import mlx.core as mx
 
 from paddock.engine.step import Row
-from paddock.runner.mlx.attention import StepArrays, attend
+from paddock.runner.mlx.attention import attend
 from paddock.runner.mlx.backbone import RowSelection
 from paddock.runner.mlx.packing import pack
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.slabs import SLAB_BYTES, Shape, Slabs
+from paddock.runner.mlx.step_arrays import StepArrayMaker, StepArrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ class PagedLayer:
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Write this layer's keys and values [tokens, heads, 1, head size]. The dispatcher ignores what comes back."""
-        for slab, tokens, blocks, places in self._step.writes:
-            mine_keys, mine_values = keys[:, :, 0], values[:, :, 0]
-            if tokens is not None:
-                mine_keys, mine_values = mine_keys[tokens], mine_values[tokens]
-            self.keys_slabs.write(slab, blocks, places, mine_keys)
-            self.values_slabs.write(slab, blocks, places, mine_values)
+        keys_now, values_now = keys[:, :, 0], values[:, :, 0]
+        for write in self._step.writes:
+            everything = write.tokens is None
+            mine_keys = keys_now if everything else keys_now[write.tokens]
+            mine_values = values_now if everything else values_now[write.tokens]
+            self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys)
+            self.values_slabs.write(write.slab, write.blocks, write.places, mine_values)
         return keys, values
 
     def attend(self, queries: mx.array, scale: float, sinks: mx.array | None) -> mx.array:
@@ -76,6 +78,7 @@ class PagedLane:
         self._layers = [
             PagedLayer(self._slabs(shape.keys), self._slabs(shape.values), shape.window) for shape in shapes
         ]
+        self._maker = StepArrayMaker(block_tokens=block_tokens, slab_blocks=self._slab_blocks)
         self._tainted: set[int] = set()
 
     def end(self, sequence_id: str) -> None:
@@ -96,13 +99,11 @@ class PagedLane:
         if self._tainted:
             self._clear_tainted(rows)
         packed = pack(rows, block_tokens=self._block_tokens, slab_blocks=self._slab_blocks, windows=self._windows)
-        step = StepArrays.of(packed, block_tokens=self._block_tokens)
+        step = self._maker.make(packed)
         for layer in self._layers:
             layer.step = step
         try:
-            return self._selection.logits(
-                mx.array(packed.tokens)[:, None], self._layers, packed.wanted.tolist(), axis=0
-            )
+            return self._selection.logits(mx.array(packed.tokens)[:, None], self._layers, packed.wanted, axis=0)
         finally:
             for layer in self._layers:
                 layer.step = None

@@ -7,6 +7,9 @@ written, so a pool takes the memory that it uses.
     slab [blocks, heads, tokens of a block, head size]       a head's part of a block is one matrix without gaps
 """
 
+# MLX's stubs leave the shapes of `reshape` and `transpose` untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +43,7 @@ class Slabs:
         self._touched: set[int] = set()
         self.slab_blocks = slab_blocks
         self.block_tokens = block_tokens
+        self.heads = shape.heads
 
     def write(self, slab: int, blocks: mx.array, places: mx.array, values: mx.array) -> None:
         """`values` [tokens, heads, head size] into some places of some blocks."""
