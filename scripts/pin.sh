@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 for kind in runtime dev; do
   group=$kind
   [ "$kind" = runtime ] && group=build
-  "${UV:-uv}" pip compile pyproject.toml --group "$group" --universal --python-version 3.11 \
+  "${UV:-uv}" pip compile pyproject.toml --group "$group" --extra cpu --universal --python-version 3.11 \
     --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet "$@" \
     -o "requirements/$kind.txt"
 done

@@ -39,9 +39,16 @@ def main(kind: str) -> None:
     print(f"Installing {requirements.relative_to(ROOT)} into .venv (once; about a minute)…", flush=True)
     _pip("install", "--require-hashes", "--no-deps", "-r", str(requirements))
     _pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
+    _provide_blas()
     if kind == "dev":
         _provide_postgres()
     _stamp(kind).write_text(wanted)
+
+
+def _provide_blas() -> None:
+    """MLX's own products on Linux CPUs are thirty times slower than a real library's. Nothing fails without one."""
+    if sys.platform == "linux" and not any(Path("/usr/lib").glob("*-linux-gnu/openblas-*/libopenblas.so.0")):
+        debian_package(["libopenblas0-pthread"], "models run many times slower on this CPU", required=False)
 
 
 def _provide_postgres() -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from paddock.catalog.known import built_in_models
 from paddock.config.schema import Config
 from paddock.db.engine import Database
+from paddock.fleet.fleet import Fleet
+from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.hub.builtin import BuiltinSource
 from paddock.hub.http import HttpClient, HttpLimits
 from paddock.hub.hub_cache import HubCachePlacement
@@ -91,6 +93,16 @@ async def open_library(config: Config, world: World | None = None) -> AsyncGener
                 await library.close()
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_fleet() -> AsyncGenerator[Fleet]:
+    """Where models run: child processes of this one. They end with the block."""
+    fleet = SubprocessFleet()
+    try:
+        yield fleet
+    finally:
+        await fleet.close()
 
 
 def _client(config: Config) -> HttpClient:

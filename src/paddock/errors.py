@@ -17,6 +17,11 @@
     │   ├── RateLimited            429, and when to try again
     │   └── TransferFailed         bytes that kept breaking off or being wrong
     ├── InUse                  someone holds it                       exit 6
+    │   └── Overloaded             too many wait for it already
+    ├── RunnerCrashed          a model's process ended on the way     exit 1
+    │   └── ProtocolError          it said what is no message
+    ├── GenerationFailed       a model failed at one request          exit 1
+    ├── DeadlinePassed         a request took longer than it may      exit 1
     ├── AccessDenied           a gate or a token is in the way        exit 1
     ├── Corrupt                bytes that are not what they must be   exit 1
     │   └── InvalidHeader          a weight file's header that lies
@@ -124,6 +129,29 @@ class InUse(PaddockError):
     code = "in_use"
     exit_code = 6
     http_status = 409
+
+
+class Overloaded(InUse):
+    code = "overloaded"
+    http_status = 429
+
+
+class RunnerCrashed(PaddockError):
+    code = "runner_crashed"
+    http_status = 502
+
+
+class ProtocolError(RunnerCrashed):
+    code = "protocol"
+
+
+class GenerationFailed(PaddockError):
+    code = "generation_failed"
+
+
+class DeadlinePassed(PaddockError):
+    code = "deadline_passed"
+    http_status = 504
 
 
 class AccessDenied(PaddockError):

@@ -3,9 +3,11 @@
 Plain frozen values. Field names are the ones that `--json`, the API and events show.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import Any
 
 
 class ModelFormat(StrEnum):
@@ -153,3 +155,93 @@ class Compatibility:
     verdict: Verdict
     confidence: Confidence | None = None  # set when compatible
     reasons: tuple[str, ...] = ()  # set when incompatible or unknown, each a full phrase
+
+
+class Priority(IntEnum):
+    """Lower goes first. Waiting requests age towards HIGH."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"  # an end token, a stop token or a stop string
+    LENGTH = "length"  # max_tokens, or the context is full
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How one request chooses its tokens. Checked by `check_sampling` where it enters; inside it is known to be valid."""
+
+    temperature: float = 0.7  # 0 is greedy
+    top_p: float = 1.0
+    top_k: int = 0  # 0 is off
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict[int, float])
+    seed: int | None = None
+    max_tokens: int | None = None  # None is until the context is full
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_end: bool = False  # go on past end tokens (benchmarks)
+    top_logprobs: int | None = None  # None is none; 0 is the chosen token's only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    token_id: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one request took."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt, found in the prefix cache
+    completion_tokens: int = 0
+    drafted_tokens: int = 0  # guessed by speculation
+    accepted_tokens: int = 0  # of these, kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation, as chat templates take it."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """What a runner is asked for. Exactly one of `messages`, `prompt`, `tokens` is given."""
+
+    id: str
+    sampling: Sampling
+    messages: tuple[Message, ...] | None = None
+    prompt: str | None = None
+    tokens: tuple[int, ...] | None = None
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""  # prefixes are shared within one tenant only
+    template_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    deadline_s: float | None = None  # from when the runner receives it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateEvent:
+    """One piece of an answer. The last has a `finish_reason`."""
+
+    id: str
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()  # for each token: the chosen one first, then the likeliest
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None  # with the last event
+    error_code: str | None = None  # with FinishReason.ERROR
+    error: str | None = None
+    hint: str | None = None

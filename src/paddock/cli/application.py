@@ -42,6 +42,10 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("rm", "remove", "delete"), "models:remove", "Remove models from this machine."),
         Command(("verify",), "verify:verify", "Check every byte of a model against its hash."),
     ),
+    "Talk": (
+        Command(("run",), "run:run", "Ask a model once."),
+        Command(("chat",), "chat:chat", "Talk with a model."),
+    ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),
         Command(("prune",), "disk:prune", "Clean up what is not used, once you have seen it."),

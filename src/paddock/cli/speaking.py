@@ -1,0 +1,163 @@
+"""What `run` and `chat` share: a model in a runner, questions to it, answers as they come."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from paddock.cli.desk import Desk
+from paddock.cli.screen import Screen
+from paddock.errors import Incompatible
+from paddock.vocabulary import FinishReason, GenerateRequest, Message, Sampling, Usage
+
+if TYPE_CHECKING:
+    from paddock.config.schema import Config
+    from paddock.fleet.fleet import Runner, RunnerSpec
+    from paddock.library.records import ModelRecord
+
+_CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to answer; what is not given comes from the settings."""
+
+    system: Annotated[str | None, Parameter(help="What the model is told before anything else.")] = None
+    temperature: Annotated[float | None, Parameter(help="How freely words are chosen; 0 takes the likeliest.")] = None
+    max_tokens: Annotated[int | None, Parameter(help="The most tokens of one answer.")] = None
+    top_p: Annotated[float | None, Parameter(help="Choose among the likeliest tokens up to this probability.")] = None
+    seed: Annotated[int | None, Parameter(help="The same seed gives the same answer.")] = None
+    verbose: Annotated[bool, Parameter(help="Say how fast it was.")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerDocument:
+    """One answer and how it came."""
+
+    model: str
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
+    first_token_seconds: float
+    tokens_per_second: float | None  # after the first token; None for a single one
+
+
+class Speaker:
+    """One loaded model that answers at this desk."""
+
+    def __init__(self, desk: Desk, name: str, runner: "Runner", sampling: Sampling, *, verbose: bool) -> None:
+        self._desk = desk
+        self._name = name
+        self._runner = runner
+        self._sampling = sampling
+        self._verbose = verbose
+
+    async def answer(self, messages: Sequence[Message], said: list[str]) -> AnswerDocument:
+        """Answer the last of `messages`, written as it comes unless JSON is wanted. `said` fills on the way.
+
+        Raises what `generate` raises; what was written by then is whole lines.
+        """
+        began = time.monotonic()
+        first: float | None = None
+        reason, usage = FinishReason.CANCELLED, Usage()
+        request = GenerateRequest(id="answer", messages=tuple(messages), sampling=self._sampling)
+        events = self._runner.generate(request)
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if event.token_ids and first is None:
+                        first = time.monotonic()
+                    said.append(event.text)
+                    self._write(event.text)
+                    if event.finish_reason is not None:
+                        reason, usage = event.finish_reason, event.usage or usage
+        finally:
+            ended = time.monotonic()
+            if said:
+                self._write("\n")
+        first = first or ended
+        later = usage.completion_tokens - 1
+        document = AnswerDocument(
+            model=self._name,
+            text="".join(said),
+            finish_reason=reason,
+            usage=usage,
+            first_token_seconds=round(first - began, 4),
+            tokens_per_second=round(later / (ended - first), 1) if later > 0 and ended > first else None,
+        )
+        self._tell_speed(document)
+        return document
+
+    def _write(self, text: str) -> None:
+        if self._desk.flags.json or not text:
+            return
+        out = self._desk.out
+        out.stream.write(fit_for(out, text))
+        out.flush()
+
+    def _tell_speed(self, document: AnswerDocument) -> None:
+        if not self._verbose or self._desk.flags.json:
+            return
+        usage = document.usage
+        speed = "" if document.tokens_per_second is None else f", {document.tokens_per_second:g} tokens/s after it"
+        self._desk.notice(
+            f"{usage.completion_tokens} tokens; the first after {document.first_token_seconds:.3f} s{speed};"
+            f" prompt {usage.prompt_tokens} tokens, {usage.cached_tokens} of them from the cache"
+        )
+
+
+def fit_for(screen: Screen, text: str) -> str:
+    """`text` as a model wrote it; on a terminal without control characters, which could do more than be read."""
+    return text.translate(_CONTROL) if screen.is_terminal else text
+
+
+@asynccontextmanager
+async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speaker]:
+    """Load the model `name`; it is unloaded when the block ends. Raises what finding and loading raise."""
+    from paddock.app import open_fleet
+
+    async with desk.library() as library:
+        record = await library.get(name)
+    if not record.format.runs_here:
+        raise Incompatible(
+            f"`{record.name}` is a {record.format.framework} model, which does not run here.",
+            hint="Find one that does with `paddock search`.",
+        )
+    async with open_fleet() as fleet:
+        runner = await fleet.start(_spec(record, desk.config))
+        yield Speaker(desk, record.name, runner, _sampling(record, desk.config, manner), verbose=manner.verbose)
+
+
+def opening_messages(manner: Manner) -> list[Message]:
+    """What a conversation begins with."""
+    return [Message(role="system", content=manner.system)] if manner.system else []
+
+
+def _spec(record: "ModelRecord", config: "Config") -> "RunnerSpec":
+    from paddock.fleet.fleet import RunnerSpec
+
+    own = config.models.get(record.name)
+    context = (own.options.context_size if own else None) or config.options.context_size
+    return RunnerSpec(name=record.name, path=record.path, format=record.format, context_window=context)
+
+
+def _sampling(record: "ModelRecord", config: "Config", manner: Manner) -> Sampling:
+    """What was asked for, else what is set for this model, else what is set for all."""
+    from paddock.config.schema import ModelOptions
+
+    common = config.options
+    own = config.models[record.name].options if record.name in config.models else ModelOptions()
+    return Sampling(
+        temperature=next(
+            value for value in (manner.temperature, own.temperature, common.temperature) if value is not None
+        ),
+        max_tokens=next(value for value in (manner.max_tokens, own.max_tokens, common.max_tokens) if value is not None),
+        top_p=next(value for value in (manner.top_p, own.top_p, common.top_p) if value is not None),
+        top_k=own.top_k or common.top_k or 0,
+        repetition_penalty=own.repeat_penalty or common.repeat_penalty or 1.0,
+        seed=manner.seed,
+    )

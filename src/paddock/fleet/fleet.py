@@ -1,0 +1,92 @@
+"""The seam between who wants answers and where models run."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from paddock.runner.executor import LoadedModel, Memory
+from paddock.vocabulary import GenerateEvent, GenerateRequest, ModelFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSpec:
+    """One model to load, and within which limits."""
+
+    name: str
+    path: str  # what the runner opens: a folder, or a weight file
+    format: ModelFormat
+    context_window: int | None = None  # lower than the model's own, to save memory
+    memory_bytes_max: int | None = None  # weights and KV cache together; None lets the runner choose
+    queue_max: int = 256  # requests waiting; one more is refused
+    step_seconds_max: float = 0.1  # a prefill chunk is cut so that a step takes about this long
+    batch_max: int = 64  # sequences in one step
+    draft_path: str | None = None  # a draft model for speculation
+    ngram_speculation: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class RunnerState(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"  # crashed; comes back after a pause
+    FAILED = "failed"  # crashed too often, or cannot load
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerStats:
+    """A look at one runner."""
+
+    state: RunnerState
+    pid: int | None
+    waiting: int = 0
+    running: int = 0
+    steps: int = 0
+    tokens: int = 0
+    prefix_hit_tokens: int = 0
+    blocks_used: int = 0
+    blocks_total: int = 0
+    restarts: int = 0
+    memory: Memory | None = None
+
+
+class Runner(Protocol):
+    """One loaded model. Every failure is a PaddockError, and comes in bounded time even when the process is gone."""
+
+    @property
+    def spec(self) -> RunnerSpec: ...
+
+    @property
+    def state(self) -> RunnerState: ...
+
+    @property
+    def model(self) -> LoadedModel:
+        """Raises a PaddockError while it is not loaded."""
+        ...
+
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
+        """The answer, piece by piece. Leaving the iteration cancels the request, closing it (`aclosing`) does so at once.
+
+        Raises Overloaded when the queue is full, RunnerCrashed when the process ends on the way, UsageError and its kin for
+        what is wrong with the request.
+        """
+        ...
+
+    async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None: ...
+
+    async def stats(self) -> RunnerStats: ...
+
+    async def stop(self) -> None:
+        """End the process and give all memory back. Idempotent."""
+        ...
+
+
+class Fleet(Protocol):
+    """Starts runners and forgets none: when the fleet closes, or its process dies in whatever way, they end."""
+
+    async def start(self, spec: RunnerSpec) -> Runner:
+        """Load a model; returns when it is ready. Raises what loading raises."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,268 @@
+"""One live runner process as the server sees it: what was asked for, what came, and whether it still lives."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+from collections.abc import Generator
+from dataclasses import replace
+
+from paddock.errors import Overloaded, PaddockError, ProtocolError, RunnerCrashed
+from paddock.fleet.answers import Answer
+from paddock.fleet.child import Child
+from paddock.fleet.failures import error_of
+from paddock.fleet.timing import FleetTiming
+from paddock.runner.executor import LoadedModel
+from paddock.runner.messages import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Done,
+    Failed,
+    Heartbeat,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    Numbers,
+    Refused,
+    Shutdown,
+    StatsQuery,
+    StatsReply,
+    Step,
+    Submit,
+    ToServer,
+    Warm,
+    check_hello,
+)
+from paddock.runner.opening import LoadOptions
+from paddock.vocabulary import GenerateRequest
+
+
+class Link:
+    """From `open` until `ended`. Whatever ends it, every waiter gets an error in bounded time and the process is gone."""
+
+    def __init__(self, child: Child, options: LoadOptions, timing: FleetTiming) -> None:
+        """Takes over `child`."""
+        self._child = child
+        self._channel = child.channel
+        self._options = options
+        self._timing = timing
+        self._wire_ids = itertools.count(1)
+        self._answers: dict[str, Answer] = {}
+        self._calls: dict[int, asyncio.Future[Numbers]] = {}
+        self._loaded: asyncio.Future[LoadedModel] = asyncio.get_running_loop().create_future()
+        self._heard = False
+        self._hung = False
+        self._reason: PaddockError | None = None  # why it ends
+        self._living = asyncio.create_task(self._live(), name=f"runner {options.name} {child.pid}")
+        self.numbers = Numbers()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def said(self) -> str:
+        """The end of what the process wrote to stderr."""
+        return self._child.said()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be asked of it any more."""
+        return self._reason is not None
+
+    # Its life
+
+    async def open(self) -> LoadedModel:
+        """Wait until the model is loaded. Raises what loading raises; then, and when cancelled, the process is ended."""
+        try:
+            async with asyncio.timeout(self._timing.load_timeout_s):
+                return await asyncio.shield(self._loaded)
+        except TimeoutError:
+            late = RunnerCrashed(
+                f"`{self._options.name}` did not load within {self._timing.load_timeout_s:g} seconds.",
+                hint="Check that its disk answers, or take a smaller model.",
+            )
+            await self.close(late)
+            raise late from None
+        except asyncio.CancelledError:
+            await self.close(self._crash("was stopped while it loaded", hint="Load it again."))
+            raise
+
+    async def ended(self) -> PaddockError:
+        """Wait until the process is gone, and say why."""
+        await asyncio.shield(self._living)
+        assert self._reason is not None, "a link ends for a reason"
+        return self._reason
+
+    async def close(self, reason: PaddockError) -> None:
+        """Tell every waiter `reason`, ask the process to leave, and insist. Idempotent."""
+        self._end_waiting(reason)
+        self._channel.post(Shutdown())
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            await asyncio.wait({self._living}, timeout=self._timing.stop_timeout_s)
+            if self._living.done():
+                return
+            self._child.signal(number)
+        await asyncio.shield(self._living)
+
+    async def _live(self) -> None:
+        ends = {asyncio.create_task(self._receive()), asyncio.create_task(self._watch())}
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            reason = next(iter(done)).result()
+        finally:
+            for task in ends:
+                task.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+            await self._child.end(timeout_s=self._timing.stop_timeout_s)
+        self._end_waiting(reason)
+
+    def _end_waiting(self, reason: PaddockError) -> None:
+        """From now on everything that is asked of it fails with `reason`; the first one stays."""
+        self._reason = self._reason or reason
+        if not self._loaded.done():
+            self._loaded.set_exception(self._reason)
+            self._loaded.exception()  # whether or not somebody waits for it
+        for answer in self._answers.values():
+            answer.fail(self._reason)
+        for reply in self._calls.values():
+            if not reply.done():
+                reply.set_exception(self._reason)
+        self._answers.clear()
+
+    # What can be asked of it
+
+    async def submit(self, request: GenerateRequest) -> tuple[str, Answer]:
+        """Send `request` on its way. Raises Overloaded, UsageError, RunnerCrashed."""
+        if len(self._answers) >= self._options.queue_max + self._options.batch_max:
+            raise Overloaded(
+                f"`{self._options.name}` has {len(self._answers)} requests to answer already.",
+                hint="Try again in a moment.",
+            )
+        # The wire has ids of its own: the asker's may come twice, and a cancelled one's last piece may still be on its way.
+        wire_id, answer = f"{request.id}#{next(self._wire_ids)}", Answer(request.id)
+        self._answers[wire_id] = answer
+        try:
+            await self._send(Submit(replace(request, id=wire_id)))
+        except BaseException:
+            self.forget(wire_id)
+            raise
+        return wire_id, answer
+
+    def forget(self, wire_id: str) -> None:
+        """Nobody waits for this answer any more; the runner is told when it does not know."""
+        if self._answers.pop(wire_id, None) is not None:
+            self._channel.post(Cancel(wire_id))
+
+    async def warm(self, prefill_tokens: int, tokens: int) -> None:
+        with self._call() as (call, reply):
+            await self._send(Warm(call, prefill_tokens, tokens))
+            await reply
+
+    async def stats(self) -> Numbers:
+        """Fresh numbers; the last known ones when the runner has no time to answer."""
+        with self._call() as (call, reply):
+            try:
+                async with asyncio.timeout(self._timing.stats_timeout_s):
+                    await self._send(StatsQuery(call))
+                    return await reply
+            except TimeoutError:
+                return self.numbers
+
+    @contextlib.contextmanager
+    def _call(self) -> Generator[tuple[int, asyncio.Future[Numbers]]]:
+        call, reply = next(self._wire_ids), asyncio.get_running_loop().create_future()
+        self._calls[call] = reply
+        try:
+            yield call, reply
+        finally:
+            del self._calls[call]
+            if not reply.cancel():
+                reply.exception()  # it may never have been awaited
+
+    async def _send(self, message: Submit | Warm | StatsQuery) -> None:
+        if self._reason is not None:
+            raise self._reason
+        try:
+            await self._channel.send(message)
+        except OSError:  # whoever reads from it finds out why
+            raise await self.ended() from None
+
+    # What comes from it
+
+    async def _receive(self) -> PaddockError:
+        """Take messages until there are no more. Returns why it ended."""
+        try:
+            await self._channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
+            await self._channel.send(Load(self._options, self._timing.heartbeat_s))
+            first = await self._channel.receive()
+            if first is not None:
+                check_hello(first)
+                while (message := await self._channel.receive()) is not None:
+                    self._heard = True
+                    if (failure := self._take(message)) is not None:
+                        return failure
+        except ProtocolError as error:
+            return error
+        except OSError:
+            pass  # it ended before it read anything
+        await self._child.exited(self._timing.stop_timeout_s)
+        return self._crash(self._child.how_it_ended())
+
+    def _take(self, message: ToServer) -> PaddockError | None:
+        match message:
+            case Step(events):
+                for event in events:
+                    if (answer := self._answers.get(event.id)) is not None:
+                        answer.put(event)
+                        if answer.finished:
+                            del self._answers[event.id]
+            case Heartbeat(busy_s, numbers):
+                self.numbers, self._hung = numbers, busy_s > self._timing.step_max_s
+            case StatsReply(call, numbers):
+                self.numbers = numbers
+                self._settle(call, numbers)
+            case Done(call):
+                self._settle(call, self.numbers)
+            case Refused(call, code, text, hint):
+                self._settle(call, error_of(code, text, hint))
+            case Loaded(model):
+                if not self._loaded.done():
+                    self._loaded.set_result(model)
+            case LoadFailed(code, text, hint) | Failed(code, text, hint):
+                return error_of(code, text, hint)
+            case Hello():
+                return ProtocolError("The runner said Hello twice.", hint="Restart Paddock.")
+        return None
+
+    def _settle(self, call: int, result: Numbers | PaddockError) -> None:
+        reply = self._calls.get(call)
+        if reply is None or reply.done():
+            return
+        if isinstance(result, PaddockError):
+            reply.set_exception(result)
+        else:
+            reply.set_result(result)
+
+    async def _watch(self) -> PaddockError:
+        """Return when it shows no life. Counted in turns of ours: when we were stalled ourselves, nobody is blamed."""
+        silent_turns, first_word = 0, False
+        while True:
+            await asyncio.sleep(self._timing.heartbeat_s)
+            first_word = first_word or self._heard
+            silent_turns = 0 if self._heard or not first_word else silent_turns + 1
+            self._heard = False
+            if silent_turns * self._timing.heartbeat_s >= self._timing.silence_max_s:
+                return self._crash(f"showed no sign of life for {self._timing.silence_max_s:g} seconds")
+            if self._hung and self._loaded.done():
+                return self._crash(f"was at one step for more than {self._timing.step_max_s:g} seconds")
+
+    def _crash(self, how: str, *, hint: str | None = None) -> RunnerCrashed:
+        words = self._child.last_words()
+        said = f"It last said: {words} " if words else ""
+        return RunnerCrashed(
+            f"The process of `{self._options.name}` {how}.",
+            hint=hint or f"{said}Try again: it is started anew.",
+        )

@@ -1,0 +1,62 @@
+"""The seam to the device. One thread owns an executor and everything that it returns; nothing here is thread-safe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from paddock.engine.step import StepPlan, StepResult
+from paddock.vocabulary import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """What the scheduler must know of a model once it is loaded."""
+
+    architecture: str
+    vocabulary: int
+    context_window: int
+    end_token_ids: frozenset[int]
+    pages: bool  # False: the solo lane; one sequence a step, blocks ignored, no prefix reuse
+    block_tokens: int  # tokens a block; meaningless in the solo lane
+    block_count: int
+    bytes_per_token: int  # of KV cache
+    memory_bytes: int  # of the process after loading
+    load_seconds: float
+    device: str
+    blas: str | None = None  # on CPU: the library that does the products
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes now."""
+
+    active_bytes: int
+    peak_bytes: int
+    cache_bytes: int  # freed arrays that the device's allocator keeps
+
+
+class Executor(Protocol):
+    """A loaded model on a device. Raises PaddockError for what a user can cause; anything else ends the runner."""
+
+    @property
+    def model(self) -> LoadedModel: ...
+
+    def begin(self, sequence_id: str, tokens: Sequence[int], sampling: Sampling) -> None:
+        """A sequence is about to appear in plans (again, after preemption: `tokens` are prompt and output so far)."""
+        ...
+
+    def end(self, sequence_id: str) -> None:
+        """It will not appear any more, or not until the next `begin`. Unknown ids are fine."""
+        ...
+
+    def step(self, plan: StepPlan) -> StepResult:
+        """Feed every row, write its keys and values, sample where rows ask for it."""
+        ...
+
+    def warm(self, prefill_tokens: int, tokens: int) -> None:
+        """Run a prompt and some tokens through the model once, so that the first request finds everything compiled."""
+        ...
+
+    def memory(self) -> Memory: ...
+
+    def close(self) -> None: ...

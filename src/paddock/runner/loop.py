@@ -1,0 +1,222 @@
+"""The life of the thread that owns the device: take what came, plan a step, run it, tell what it brought.
+
+    inbox ─► Submit, Cancel ─► scheduler ─► plan ─► executor ─► result ─► scheduler ─► outcomes ─► text ─► one Step
+
+With nothing to do it waits for the inbox, which costs nothing. With a server that does not read it waits for the server.
+"""
+
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from paddock.engine.blocks import BlockPool
+from paddock.engine.limits import Limits
+from paddock.engine.outcome import Outcome
+from paddock.engine.prefix import PrefixIndex
+from paddock.engine.scheduler import Scheduler
+from paddock.engine.sequence import Sequence, new_sequence
+from paddock.engine.speculation import NgramDrafter
+from paddock.engine.step import StepPlan
+from paddock.errors import Incompatible, Overloaded, PaddockError, UsageError
+from paddock.runner.channel import RunnerChannel
+from paddock.runner.executor import Memory
+from paddock.runner.inbox import Inbox
+from paddock.runner.messages import Cancel, Done, Embed, Numbers, Refused, Shutdown, Step, Submit, ToRunner, Warm
+from paddock.runner.opening import LoadOptions, OpenedModel
+from paddock.runner.prompts import prompt_tokens
+from paddock.runner.pulse import Pulse
+from paddock.runner.telling import Telling
+from paddock.vocabulary import GenerateRequest
+
+_MEMORY_EVERY_S: Final = 1.0
+
+
+class Loop:
+    """One runner's work. `run` returns when the server says Shutdown.
+
+    Raises OSError when the server is gone, and whatever breaks in a step: the runner cannot go on then.
+    """
+
+    def __init__(
+        self,
+        *,
+        channel: RunnerChannel,
+        inbox: Inbox,
+        pulse: Pulse,
+        opened: OpenedModel,
+        options: LoadOptions,
+        clock: Callable[[], float] = time.monotonic,
+        draw_seed: Callable[[], int] = lambda: secrets.randbits(63),
+    ) -> None:
+        self._channel = channel
+        self._inbox = inbox
+        self._pulse = pulse
+        self._executor = opened.executor
+        self._tokenizer = opened.tokenizer
+        self._options = options
+        self._clock = clock
+        self._draw_seed = draw_seed
+        self._limits = _limits(opened, options)
+        self._scheduler = _scheduler(opened, options, self._limits, clock)
+        self._sequences: dict[str, Sequence] = {}
+        self._telling = Telling(opened.tokenizer)
+        self._memory: Memory | None = None
+        self._memory_at = -_MEMORY_EVERY_S
+
+    def run(self) -> None:
+        self._show_numbers()
+        while True:
+            for message in self._inbox.take(wait=self._scheduler.is_idle):
+                if isinstance(message, Shutdown):
+                    return
+                self._heed(message)
+            if not self._scheduler.is_idle:
+                with self._pulse.busy():
+                    self._step()
+                if self._scheduler.is_idle:
+                    self._scheduler.check()
+            self._show_numbers()
+            if events := self._telling.take():
+                self._channel.send(Step(events))
+
+    # What comes in
+
+    def _heed(self, message: ToRunner) -> None:
+        match message:
+            case Submit(request):
+                self._submit(request)
+            case Cancel(request_id):
+                if (outcome := self._scheduler.cancel(request_id)) is not None:
+                    self._tell(outcome)
+            case Warm(call, prefill_tokens, tokens):
+                self._warm(call, prefill_tokens, tokens)
+            case Embed(call):
+                self._refuse(
+                    call,
+                    Incompatible(
+                        f"`{self._options.name}` makes text; it has no embeddings to give.",
+                        hint="Ask a model for embeddings, such as `pony-embed`.",
+                    ),
+                )
+            case _:
+                raise AssertionError(f"{type(message).__name__} does not belong into the loop")
+
+    def _submit(self, request: GenerateRequest) -> None:
+        try:
+            self._queue(request)
+        except PaddockError as error:
+            self._telling.refuse(request.id, error)
+        except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
+            traceback.print_exc()
+            self._telling.refuse(
+                request.id,
+                UsageError(
+                    f"The request cannot be read by this model: {type(error).__name__}.",
+                    hint="Check its messages and template options.",
+                ),
+            )
+
+    def _queue(self, request: GenerateRequest) -> None:
+        now = self._clock()
+        prompt = prompt_tokens(request, self._tokenizer)
+        sequence = new_sequence(
+            request.id,
+            prompt,
+            request.sampling,
+            limits=self._limits,
+            arrival=now,
+            draw_seed=self._draw_seed,
+            priority=request.priority,
+            tenant=request.tenant,
+            deadline=None if request.deadline_s is None else now + request.deadline_s,
+        )
+        if not self._scheduler.submit(sequence):
+            raise Overloaded(
+                f"{self._options.queue_max} requests wait for `{self._options.name}` already.",
+                hint="Try again in a moment.",
+            )
+        self._sequences[request.id] = sequence
+        self._telling.begin(request.id, prompt, request.sampling)
+
+    def _warm(self, call: int, prefill_tokens: int, tokens: int) -> None:
+        try:
+            with self._pulse.busy():
+                self._executor.warm(prefill_tokens, tokens)
+        except PaddockError as error:
+            self._refuse(call, error)
+        else:
+            self._channel.send(Done(call))
+
+    def _refuse(self, call: int, error: PaddockError) -> None:
+        self._channel.send(Refused(call, error.code, error.message, error.hint))
+
+    # What goes on
+
+    def _step(self) -> None:
+        plan = self._scheduler.schedule()
+        assert plan is not None, "whoever has not ended is in a plan"
+        for outcome in self._run(plan):
+            self._tell(outcome)
+
+    def _run(self, plan: StepPlan) -> list[Outcome]:
+        try:
+            for sequence_id in plan.ends:
+                self._executor.end(sequence_id)
+            for sequence_id in plan.begins:
+                sequence = self._sequences[sequence_id]
+                self._executor.begin(sequence_id, sequence.tokens, sequence.sampling)
+            result = self._executor.step(plan)
+        except PaddockError as error:  # the executor says that it can go on without these
+            print(f"step {plan.number}: {error.message}", file=sys.stderr)  # noqa: T201  (the fleet reads it)
+            return self._scheduler.abandon(error)
+        return self._scheduler.update(result)
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._telling.tell(outcome):
+            finished = self._scheduler.finish(outcome.sequence_id)
+            assert finished is not None, "it was not finished yet"
+            self._tell(finished)
+        elif outcome.finish_reason is not None:
+            self._executor.end(outcome.sequence_id)
+            del self._sequences[outcome.sequence_id]
+
+    def _show_numbers(self) -> None:
+        now = self._clock()
+        if now - self._memory_at >= _MEMORY_EVERY_S or self._scheduler.is_idle:
+            self._memory, self._memory_at = self._executor.memory(), now
+        stats = self._scheduler.stats()
+        self._pulse.numbers = Numbers(
+            waiting=stats.waiting,
+            running=stats.running,
+            steps=stats.steps,
+            tokens=stats.tokens,
+            prefix_hit_tokens=stats.prefix_hit_tokens,
+            blocks_used=stats.blocks_used,
+            blocks_total=stats.blocks_total,
+            memory=self._memory,
+        )
+
+
+def _limits(opened: OpenedModel, options: LoadOptions) -> Limits:
+    model = opened.executor.model
+    return Limits(
+        vocabulary=model.vocabulary,
+        context_window=min(model.context_window, options.context_window or model.context_window),
+        end_token_ids=model.end_token_ids,
+        pages=model.pages,
+        batch_max=options.batch_max,
+        queue_max=options.queue_max,
+        step_seconds_max=options.step_seconds_max,
+    )
+
+
+def _scheduler(opened: OpenedModel, options: LoadOptions, limits: Limits, clock: Callable[[], float]) -> Scheduler:
+    model = opened.executor.model
+    if not model.pages:
+        return Scheduler(limits, None, None, clock)
+    pool = BlockPool(model.block_count, model.block_tokens)
+    drafter = opened.drafter or (NgramDrafter() if options.ngram_speculation else None)
+    return Scheduler(limits, pool, PrefixIndex(pool), clock, drafter=drafter)

@@ -1,0 +1,87 @@
+"""Which architectures run on pages, and how their model code is brought to it.
+
+mlx-lm's model files import `scaled_dot_product_attention` by name and hand it their layer's cache. That name in their module
+is replaced, once a process and for good, by a function that asks the cache: ours answers from its pages, every other goes to
+mlx-lm's own, so that the solo lane, and anybody else in the process, sees no difference.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final, cast
+
+import mlx.core as mx
+from mlx_lm.models.cache import KVCache, RotatingKVCache
+
+from paddock.runner.mlx.paged import LayerShape, PagedLayer
+from paddock.runner.mlx.seam import layer_caches
+from paddock.runner.mlx.slabs import Shape
+
+# By the module of the model's class: where its attention is. Each has its cells in tests/exactness; what is not here, or does
+# not keep plain keys and values, runs in the solo lane.
+PAGED: Final = {
+    "llama": "llama",  # mistral too
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "qwen3_moe": "qwen3_moe",
+    "mixtral": "mixtral",
+    "phi3": "phi3",
+    "gemma3": "gemma3_text",
+    "gemma3_text": "gemma3_text",
+    "gpt_oss": "gpt_oss",
+}
+
+
+_INSTALLED: Final[set[str]] = set()  # modules that ask the cache already
+
+
+def paged_shapes(model: Any) -> list[LayerShape] | None:
+    """What each layer keeps, when this model may run on pages. None: it goes solo."""
+    package, _, name = type(model).__module__.rpartition(".")
+    if package != "mlx_lm.models" or name not in PAGED:
+        return None
+    caches = layer_caches(model)
+    if not all(_pages(cache) for cache in caches):
+        return None
+    # The shapes of keys and values are known after a run of one token, without anything being computed.
+    model(mx.zeros((1, 1), mx.int32), cache=caches)
+    return [LayerShape(_shape(cache.keys), _shape(cache.values), getattr(cache, "max_size", None)) for cache in caches]
+
+
+def install(model: Any) -> None:
+    """Bring the model's module to ask the cache. Idempotent."""
+    name = type(model).__module__.rpartition(".")[2]
+    module: Any = import_module(f"mlx_lm.models.{PAGED[name]}")
+    if module.__name__ in _INSTALLED:
+        return
+    _INSTALLED.add(module.__name__)
+    original = module.scaled_dot_product_attention
+
+    def scaled_dot_product_attention(
+        queries: mx.array,
+        keys: mx.array,
+        values: mx.array,
+        cache: Any,
+        scale: float,
+        mask: Any,
+        sinks: mx.array | None = None,
+    ) -> mx.array:
+        if isinstance(cache, PagedLayer):
+            return cache.attend(queries, scale, sinks)
+        return original(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
+
+    module.scaled_dot_product_attention = scaled_dot_product_attention
+
+
+def kv_bytes_per_token(shapes: Sequence[LayerShape]) -> int:
+    return sum(shape.keys.bytes(1) + shape.values.bytes(1) for shape in shapes)
+
+
+def _pages(cache: Any) -> bool:
+    """Plain keys and values, or those of the last so many tokens. Exactly these classes: a subclass may do anything."""
+    kind = cast("type[object]", type(cache))
+    return kind is KVCache or (kind is RotatingKVCache and cache.keep == 0)
+
+
+def _shape(array: mx.array) -> Shape:
+    _, heads, _, size = array.shape
+    return Shape(heads, size, array.dtype)

@@ -1,0 +1,128 @@
+"""A model on the device: takes step plans, gives tokens."""
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import mlx.core as mx
+import psutil
+
+from paddock.engine.step import Row, RowResult, StepPlan, StepResult
+from paddock.runner.executor import LoadedModel, Memory
+from paddock.runner.mlx.lane import Lane
+from paddock.runner.mlx.sampling import Choice, choose
+from paddock.runner.mlx.sequences import Running, begin_sequence
+from paddock.vocabulary import Sampling
+
+_BROKEN = "the model produced numbers that are none (NaN or infinite)"
+_WARM_UP = "paddock.warm-up"
+
+
+class MlxExecutor:
+    """The runner's Executor. Belongs to the thread that made it."""
+
+    def __init__(self, lane: Lane, model: LoadedModel) -> None:
+        self._lane: Lane | None = lane
+        self._model = model
+        self._running: dict[str, Running] = {}
+
+    @property
+    def model(self) -> LoadedModel:
+        return self._model
+
+    def begin(
+        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+    ) -> None:
+        """A sequence is about to appear in plans. Raises UsageError for tokens that the model does not have.
+
+        `prompt_tokens`: how many of `tokens` are its prompt (None: all of them). Penalties on what was written must not
+        count the prompt, nor forget the output when a sequence begins again.
+        """
+        self._running[sequence_id] = begin_sequence(
+            sequence_id, tokens, sampling, prompt_tokens=prompt_tokens, vocabulary=self._model.vocabulary
+        )
+
+    def end(self, sequence_id: str) -> None:
+        self._running.pop(sequence_id, None)
+        if self._lane is not None:
+            self._lane.end(sequence_id)
+
+    def step(self, plan: StepPlan) -> StepResult:
+        started = time.perf_counter()
+        lane = self._open_lane
+        results = self._feed(lane, plan)
+        lane.settle()
+        return StepResult(number=plan.number, rows=tuple(results), elapsed_s=time.perf_counter() - started)
+
+    def warm(self, prefill_tokens: int, tokens: int) -> None:
+        """Run a prompt and some tokens through the model once. Uses the first blocks; nothing may be running."""
+        assert not self._running, "warming up writes over the blocks of whoever runs"
+        count = max(1, min(prefill_tokens, self._model.context_window - tokens - 1))
+        blocks = tuple(range(-(-(count + tokens) // self._model.block_tokens))) if self._model.pages else ()
+        prompt = tuple(position % self._model.vocabulary for position in range(count))
+        self.begin(_WARM_UP, prompt, Sampling(temperature=0.0))
+        row = Row(sequence_id=_WARM_UP, tokens=prompt, start=0, blocks=blocks, samples=True)
+        for number in range(max(1, tokens)):
+            result = self.step(StepPlan(number=number, rows=(row,)))
+            row = replace(row, tokens=result.rows[0].tokens or (0,), start=row.end)
+        self.end(_WARM_UP)
+
+    def memory(self) -> Memory:
+        if mx.default_device() == mx.Device(mx.cpu):
+            return Memory(
+                active_bytes=psutil.Process().memory_info().rss,
+                peak_bytes=_peak_bytes(),
+                cache_bytes=mx.get_cache_memory(),
+            )
+        return Memory(
+            active_bytes=mx.get_active_memory(), peak_bytes=mx.get_peak_memory(), cache_bytes=mx.get_cache_memory()
+        )
+
+    def close(self) -> None:
+        """Give the device's memory back. Idempotent."""
+        self._running.clear()
+        self._lane = None
+        gc.collect()  # model code has cycles, and weights hang in them
+        mx.clear_cache()
+
+    @property
+    def _open_lane(self) -> Lane:
+        assert self._lane is not None, "the executor is closed"
+        return self._lane
+
+    def _feed(self, lane: Lane, plan: StepPlan) -> list[RowResult]:
+        logits = lane.forward(plan.rows, plan.copies)
+        if logits is None:
+            return []
+        rows = [row for row in plan.rows if row.samples]
+        wishes = [self._running[row.sequence_id].wishes(row.end - row.drafted, _guesses(row)) for row in rows]
+        choices = iter(choose(logits, [wish for each in wishes for wish in each]))
+        return [self._verified(row, [next(choices) for _ in each]) for row, each in zip(rows, wishes, strict=True)]
+
+    def _verified(self, row: Row, choices: Sequence[Choice]) -> RowResult:
+        """The guesses that are what was chosen, and one token more."""
+        kept: list[Choice] = []
+        for choice, guess in zip(choices, (*_guesses(row), None), strict=True):
+            if choice.broken:
+                self._open_lane.taint(row.blocks)
+                return RowResult(sequence_id=row.sequence_id, tokens=(), error=_BROKEN)
+            kept.append(choice)
+            if choice.token != guess:
+                break
+        tokens = tuple(choice.token for choice in kept)
+        self._running[row.sequence_id].wrote(tokens)
+        asked = kept[0].logprobs != ()
+        logprobs = tuple(choice.logprobs for choice in kept) if asked else ()
+        return RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs)
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _guesses(row: Row) -> tuple[int, ...]:
+    return row.tokens[len(row.tokens) - row.drafted :]

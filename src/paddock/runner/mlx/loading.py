@@ -1,0 +1,168 @@
+"""Weights into memory, in the layout that the device is fast with, through mlx-lm's loader and model code."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import mlx.core as mx
+import psutil
+
+from paddock.errors import Corrupt, Incompatible, NotEnoughMemory
+from paddock.runner.mlx.folder import ModelFolder, read_folder
+from paddock.runner.mlx.seam import evaluate, layer_caches, open_lazily, unpack_quantized, weights_of
+from paddock.units import human_bytes
+
+MEMORY_SHARE: Final = 0.75  # of what the device has, when nobody sets a limit
+_WORK_BYTES: Final = 64 * 1024 * 1024  # activations of a step and a little KV cache: below this nothing can run
+_HINT: Final = "Pull the model again: `paddock pull`."
+
+
+class Layout(Enum):
+    """How weights lie in memory."""
+
+    AS_STORED = "as stored"
+    BFLOAT16 = "bf16"
+    FLOAT32 = "float32"
+
+    @property
+    def dtype(self) -> mx.Dtype | None:
+        return {Layout.AS_STORED: None, Layout.BFLOAT16: mx.bfloat16, Layout.FLOAT32: mx.float32}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A model in memory."""
+
+    folder: ModelFolder
+    model: Any  # an mlx-lm Model
+    layout: Layout
+    vocabulary: int
+    bytes: int
+    limit_bytes: int  # weights and KV cache together
+
+
+def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) -> Weights:
+    """Load the model in the folder `path`.
+
+    Raises Incompatible for an architecture that mlx-lm does not know, Corrupt for files that are broken or contradict each
+    other, NotEnoughMemory when it does not fit in any layout.
+    """
+    folder = read_folder(path, name)
+    limit = memory_bytes_max or memory_share()
+    layout = choose_layout(folder, limit)
+    model = _build(folder)
+    if layout.dtype is not None:
+        _convert(model, layout.dtype)
+    try:
+        # One at a time: what a weight was made of can go before the next is read.
+        for _, weight in weights_of(model):
+            evaluate(weight)
+    except (RuntimeError, ValueError) as error:
+        raise Corrupt(f"The weights of `{name}` cannot be read: {_line(error)}", hint=_HINT) from error
+    return Weights(
+        folder=folder,
+        model=model,
+        layout=layout,
+        vocabulary=_probe(model, folder),
+        bytes=sum(weight.nbytes for _, weight in weights_of(model)),
+        limit_bytes=limit,
+    )
+
+
+def choose_layout(folder: ModelFolder, limit_bytes: int) -> Layout:
+    """The fastest layout that fits. Raises NotEnoughMemory with need and room."""
+    fast = _fast_layout()
+    if fast.dtype is not None and folder.parameters * fast.dtype.size + _WORK_BYTES <= limit_bytes:
+        return fast
+    need = folder.stored_bytes + _WORK_BYTES
+    if need > limit_bytes:
+        raise NotEnoughMemory(
+            f"`{folder.name}` needs {human_bytes(need)}, {human_bytes(limit_bytes)} may be used.",
+            hint="Unload another model, take a smaller quantization, or raise `pool.memory`.",
+        )
+    return Layout.AS_STORED
+
+
+def memory_share() -> int:
+    """What one model may use of the device when nobody says."""
+    info: Mapping[str, Any] = mx.device_info()
+    if device_kind() == "cpu":
+        return int(psutil.virtual_memory().total * MEMORY_SHARE)
+    total = info.get("max_recommended_working_set_size") or info.get("total_memory") or info.get("memory_size")
+    return int(int(total or psutil.virtual_memory().total) * MEMORY_SHARE)
+
+
+def device_kind() -> str:
+    """`cpu`, `metal` or `cuda`."""
+    if mx.default_device() == mx.Device(mx.cpu):
+        return "cpu"
+    return "metal" if mx.metal.is_available() else "cuda"
+
+
+def _fast_layout() -> Layout:
+    # x86 CPUs multiply nothing but float32 fast; CUDA's quantized kernels do not scale with the batch; Metal's do.
+    return {"cpu": Layout.FLOAT32, "cuda": Layout.BFLOAT16, "metal": Layout.AS_STORED}[device_kind()]
+
+
+def _build(folder: ModelFolder) -> Any:
+    """The model with its weights still on disk."""
+    name = folder.name
+    try:
+        model = open_lazily(folder.path)
+    except ValueError as error:
+        text = _line(error)
+        if "not supported" in text or "Unsupported" in text or "unsupported" in text:
+            raise Incompatible(
+                f"`{name}` is of architecture `{folder.architecture}`, which cannot run here: {text}",
+                hint="Look for another model, or a newer Paddock.",
+            ) from error
+        raise Corrupt(f"The weights of `{name}` contradict its config.json: {text}", hint=_HINT) from error
+    # Model code of another project, run on a config of a stranger: it fails in whichever way Python does.
+    except (TypeError, KeyError, AttributeError, IndexError, ArithmeticError, AssertionError) as error:
+        raise Corrupt(
+            f"The config.json of `{name}` does not describe a `{folder.architecture}` model: {_line(error)}", hint=_HINT
+        ) from error
+    except (RuntimeError, OSError) as error:
+        raise Corrupt(f"The weights of `{name}` cannot be read: {_line(error)}", hint=_HINT) from error
+    return model
+
+
+def _convert(model: Any, dtype: mx.Dtype) -> None:
+    """All weights to `dtype`, quantized ones unpacked. Nothing is computed yet."""
+    # Scales first: unpacking is then done in the wide type, without rounding to the narrow one on the way.
+    _cast(model, dtype)
+    unpack_quantized(model)
+    _cast(model, dtype)
+
+
+def _cast(model: Any, dtype: mx.Dtype) -> None:
+    # Some routers must not lose precision; to float32 nothing does.
+    keep: Callable[[str], bool] | None = getattr(model, "cast_predicate", None) if dtype != mx.float32 else None
+    model.load_weights(
+        [
+            (
+                key,
+                value.astype(dtype)
+                if (keep is None or keep(key)) and mx.issubdtype(value.dtype, mx.floating)
+                else value,
+            )
+            for key, value in weights_of(model)
+        ]
+    )
+
+
+def _probe(model: Any, folder: ModelFolder) -> int:
+    """The vocabulary, from the shape of one token's logits. Shapes are known without computing anything."""
+    try:
+        return int(model(mx.zeros((1, 1), mx.int32), cache=layer_caches(model)).shape[-1])
+    except (ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+        raise Corrupt(
+            f"The config.json of `{folder.name}` and its weights do not make a model that runs: {_line(error)}",
+            hint=_HINT,
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

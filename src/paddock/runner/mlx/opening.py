@@ -1,0 +1,39 @@
+"""From a folder to a model that answers."""
+
+import time
+from pathlib import Path
+
+import psutil
+
+from paddock.runner.mlx.blas import load_blas
+from paddock.runner.opening import LoadOptions, OpenedModel
+
+
+def open_model(options: LoadOptions) -> OpenedModel:
+    """Open an MLX model in the thread that will own the device. Raises what loading raises."""
+    started = time.perf_counter()
+    blas = load_blas(threads=_threads(options))
+    # Imported only now: MLX takes the products of the BLAS that it finds loaded, once, when it is imported.
+    from paddock.runner.mlx.loading import device_kind, load_weights
+    from paddock.runner.mlx.making import make_executor
+    from paddock.runner.mlx.tokenizer import load_tokenizer
+
+    path = Path(options.path)
+    weights = load_weights(path, options.name, memory_bytes_max=options.memory_bytes_max)
+    tokenizer = load_tokenizer(path, options.name, weights.folder.end_token_ids)
+    device = device_kind()
+    executor = make_executor(
+        weights,
+        end_token_ids=tokenizer.end_token_ids,
+        context_window=options.context_window,
+        device=device,
+        blas=str(blas) if blas is not None and device == "cpu" else None,
+        started=started,
+        memory_bytes=psutil.Process().memory_info().rss,
+    )
+    return OpenedModel(executor=executor, tokenizer=tokenizer)
+
+
+def _threads(options: LoadOptions) -> int | None:
+    threads = options.options.get("threads")
+    return threads if isinstance(threads, int) and threads > 0 else None

@@ -1,0 +1,79 @@
+"""Text to tokens and back, with mlx-lm's tokenizer and the model's own chat template."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from paddock.errors import Corrupt, UsageError
+from paddock.runner.mlx.chat_template import ChatTemplate
+from paddock.runner.mlx.seam import read_tokenizer
+from paddock.vocabulary import Message
+
+_SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
+_HINT: Final = "Pull the model again: `paddock pull`."
+
+
+class MlxTokenizer:
+    """The runner's Tokenizer."""
+
+    def __init__(self, wrapper: Any, name: str) -> None:
+        self._wrapper = wrapper
+        self._name = name
+        self._template: ChatTemplate | None = None
+        # mlx-lm brings Python of its own for a few models whose conversations no Jinja describes.
+        self._renders_itself = getattr(wrapper, "_chat_template", None) is not None
+
+    @property
+    def end_token_ids(self) -> frozenset[int]:
+        return frozenset(int(token) for token in self._wrapper.eos_token_ids)
+
+    def encode(self, text: str) -> Sequence[int]:
+        """The tokens of a raw prompt, with whatever the model wants in front of one."""
+        return self._wrapper.encode(text)
+
+    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+        """The tokens of a conversation, up to where the answer begins.
+
+        Thinking is off unless `options` turn it on. Raises UsageError when the model has no template or it refuses.
+        """
+        conversation = [{"role": message.role, "content": message.content} for message in messages]
+        options = {"enable_thinking": False, **options}
+        if self._renders_itself:
+            return self._wrapper.apply_chat_template(conversation, add_generation_prompt=True, **options)
+        if self._template is None:
+            self._template = ChatTemplate(self._source(), self._special_tokens())
+        text = self._template.render(conversation, options)
+        # The template writes the start token itself where the model wants one.
+        return self._wrapper.encode(text, add_special_tokens=False)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
+        return self._wrapper.decode(list(tokens), skip_special_tokens=True)
+
+    def _source(self) -> str:
+        """The template's text. A model may have several by name; tools are not asked for here, so `default` it is."""
+        template: Any = self._wrapper.chat_template
+        if isinstance(template, dict):
+            template = cast("dict[str, Any]", template).get("default")
+        if not isinstance(template, str):
+            raise UsageError(
+                f"`{self._name}` has no chat template, so it cannot take messages.",
+                hint="Send `prompt` instead, or take the model's `-Instruct` or `-it` version.",
+            )
+        return template
+
+    def _special_tokens(self) -> dict[str, str]:
+        tokens = {name: getattr(self._wrapper, name, None) for name in _SPECIAL}
+        return {name: str(token) for name, token in tokens.items() if token is not None}
+
+
+def load_tokenizer(folder: Path, name: str, end_token_ids: Sequence[int]) -> MlxTokenizer:
+    """Read the tokenizer of the model in `folder`, never a model's code. Raises Corrupt when it cannot be read."""
+    try:
+        wrapper = read_tokenizer(folder, end_token_ids)
+    except Exception as error:  # the tokenizer libraries raise bare Exceptions for a broken file
+        raise Corrupt(
+            f"The tokenizer of `{name}` cannot be read: {(str(error).splitlines() or ['it is broken'])[0][:200]}",
+            hint=_HINT,
+        ) from error
+    return MlxTokenizer(wrapper, name)

@@ -1,0 +1,53 @@
+"""What it takes to open a model, and what is then there: a device that steps and a tokenizer that speaks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from paddock.engine.speculation import Drafter
+from paddock.runner.executor import Executor
+from paddock.vocabulary import Message, ModelFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """One model to open, and within which limits. The fleet makes it of a RunnerSpec."""
+
+    name: str
+    path: str
+    format: ModelFormat
+    context_window: int | None = None
+    memory_bytes_max: int | None = None
+    queue_max: int = 256
+    step_seconds_max: float = 0.1
+    batch_max: int = 64
+    draft_path: str | None = None
+    ngram_speculation: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Tokenizer(Protocol):
+    """Text to tokens and back. Called from the device's thread only."""
+
+    def encode(self, text: str) -> Sequence[int]:
+        """The tokens of a raw prompt, with whatever the model wants in front of one."""
+        ...
+
+    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+        """The tokens of a conversation, up to where the answer begins. Raises UsageError when there is no template."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedModel:
+    executor: Executor
+    tokenizer: Tokenizer
+    drafter: Drafter | None = None  # a draft model; n-grams need none
+
+
+OpenModel = Callable[[LoadOptions], OpenedModel]
+"""Runs in the thread that will own the device. Raises PaddockError for what a user can cause."""

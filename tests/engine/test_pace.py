@@ -1,0 +1,64 @@
+"""How much fits in a step, learnt from steps."""
+
+import pytest
+
+from paddock.engine.limits import Limits
+from paddock.engine.pace import Pace
+
+LIMITS = Limits(
+    vocabulary=8,
+    context_window=8,
+    step_seconds_max=0.1,
+    step_stretch=4.0,
+    prefill_tokens_first=64,
+    prefill_tokens_min=16,
+    step_tokens_max=1000,
+)
+
+
+def test_the_first_step_takes_a_guess() -> None:
+    """Nothing has been measured."""
+    assert Pace(LIMITS).prefill_budget(3, alone=False) == 64
+
+
+@pytest.mark.parametrize("token_s", [0.0005, 0.001, 0.004])
+def test_steps_settle_at_the_time_allowed(token_s: float) -> None:
+    """On any device: the budget is found within some steps and stays."""
+    pace = Pace(LIMITS)
+    elapsed_s = 0.0
+    for _ in range(30):
+        budget = pace.prefill_budget(4, alone=False)
+        elapsed_s = 4 * 0.005 + budget * token_s
+        pace.learn(decode_rows=4, prefill_tokens=0, elapsed_s=4 * 0.005)
+        pace.learn(decode_rows=4, prefill_tokens=budget, elapsed_s=elapsed_s)
+    assert elapsed_s == pytest.approx(0.1, rel=0.05)
+    assert pace.prefill_budget(0, alone=True) > 3 * pace.prefill_budget(4, alone=False)
+
+
+def test_a_device_that_slows_down_gets_less_at_once() -> None:
+    """Long contexts make tokens dearer."""
+    pace = Pace(LIMITS)
+    pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=0.1)
+    before = pace.prefill_budget(0, alone=False)
+    for _ in range(10):
+        pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=0.2)
+    assert pace.prefill_budget(0, alone=False) < 0.6 * before
+
+
+def test_one_slow_step_does_not_stop_prompts() -> None:
+    """The first step of a shape compiles; that says little about the next."""
+    pace = Pace(LIMITS)
+    pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=0.1)
+    pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=60.0)
+    assert pace.prefill_budget(0, alone=False) >= 50
+
+
+def test_the_budget_keeps_its_bounds() -> None:
+    """A prompt always advances, and one step never takes everything."""
+    pace = Pace(LIMITS)
+    pace.learn(decode_rows=1, prefill_tokens=0, elapsed_s=5.0)
+    pace.learn(decode_rows=1, prefill_tokens=10, elapsed_s=9.0)
+    assert pace.prefill_budget(10, alone=False) == 16
+    fast = Pace(LIMITS)
+    fast.learn(decode_rows=0, prefill_tokens=1000, elapsed_s=0.0)
+    assert fast.prefill_budget(0, alone=False) == 1000

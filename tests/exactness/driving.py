@@ -1,0 +1,109 @@
+"""The engine's scheduler around a real executor, without a process between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from paddock.engine.blocks import BlockPool
+from paddock.engine.limits import Limits
+from paddock.engine.prefix import PrefixIndex
+from paddock.engine.scheduler import Scheduler
+from paddock.engine.sequence import new_sequence
+from paddock.engine.speculation import Drafter
+from paddock.runner.mlx.executor import MlxExecutor
+from paddock.vocabulary import Priority, Sampling, TokenLogprob
+
+GREEDY = Sampling(temperature=0.0, ignore_end=True)
+
+
+@dataclass
+class Answer:
+    tokens: list[int]
+    logprobs: list[tuple[TokenLogprob, ...]]
+    error: str | None = None
+    cached_tokens: int = 0
+    accepted_tokens: int = 0
+
+
+class Driver:
+    """Submits, steps, collects. Time stands still: nothing depends on how fast this machine is."""
+
+    def __init__(
+        self,
+        executor: MlxExecutor,
+        *,
+        blocks: int | None = None,
+        batch_max: int = 64,
+        drafter: Drafter | None = None,
+        prefill: int = 48,
+    ) -> None:
+        model = executor.model
+        limits = Limits(
+            vocabulary=model.vocabulary,
+            context_window=model.context_window,
+            end_token_ids=model.end_token_ids,
+            pages=model.pages,
+            batch_max=batch_max,
+            # Prompts come in chunks of this many tokens, whatever a step takes here.
+            step_tokens_max=prefill,
+            prefill_tokens_first=prefill,
+        )
+        self.executor = executor
+        self.answers: dict[str, Answer] = {}
+        self._numbers = count()
+        if model.pages:
+            pool = BlockPool(blocks or model.block_count, model.block_tokens)
+            self.scheduler = Scheduler(limits, pool, PrefixIndex(pool), lambda: 0.0, drafter=drafter)
+        else:
+            self.scheduler = Scheduler(limits, None, None, lambda: 0.0)
+        self._limits = limits
+        self._sequences = {}
+
+    def submit(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        *,
+        name: str | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> str:
+        number = next(self._numbers)
+        name = name or f"request-{number}"
+        sequence = new_sequence(
+            name, prompt, sampling, limits=self._limits, arrival=number, draw_seed=lambda: number, priority=priority
+        )
+        assert self.scheduler.submit(sequence)
+        self._sequences[name] = sequence
+        self.answers[name] = Answer([], [])
+        return name
+
+    def step(self) -> bool:
+        plan = self.scheduler.schedule()
+        if plan is None:
+            return False
+        for name in plan.ends:
+            self.executor.end(name)
+        for name in plan.begins:
+            sequence = self._sequences[name]
+            self.executor.begin(name, sequence.tokens, sequence.sampling, prompt_tokens=sequence.prompt_length)
+        for outcome in self.scheduler.update(self.executor.step(plan)):
+            answer = self.answers[outcome.sequence_id]
+            answer.tokens += outcome.tokens
+            answer.logprobs += outcome.logprobs
+            if outcome.finish_reason is not None:
+                self.executor.end(outcome.sequence_id)
+                answer.error = outcome.failure.message if outcome.failure else None
+                if outcome.usage:
+                    answer.cached_tokens = outcome.usage.cached_tokens
+                    answer.accepted_tokens = outcome.usage.accepted_tokens
+        return True
+
+    def finish(self) -> None:
+        while self.step():
+            pass
+        self.scheduler.check()
+
+    def ask(self, prompt: Sequence[int], sampling: Sampling) -> Answer:
+        name = self.submit(prompt, sampling)
+        self.finish()
+        return self.answers[name]

@@ -1,0 +1,421 @@
+"""What every Fleet promises, written against the protocol alone. Whoever makes another fleet passes this, unchanged.
+
+A fleet under test runs the toy model (tests/fakes/toy_runner.py), with times short enough that a silent or hung runner is
+found within some two seconds, a load given up after some three, and a crashed runner comes back within about one.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paddock.errors import (
+    DeadlinePassed,
+    GenerationFailed,
+    NotEnoughMemory,
+    Overloaded,
+    PaddockError,
+    RunnerCrashed,
+    UsageError,
+)
+from paddock.fleet.fleet import Fleet, Runner, RunnerSpec, RunnerState
+from paddock.vocabulary import FinishReason, GenerateEvent, GenerateRequest, Message, ModelFormat, Priority, Sampling
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+BOUNDED_S = 8.0  # no caller waits longer for bad news
+
+
+def toy(
+    path: str = "toy", *, name: str = "toy", queue_max: int = 256, batch_max: int = 64, **options: object
+) -> RunnerSpec:
+    return RunnerSpec(
+        name=name, path=path, format=ModelFormat.MLX, queue_max=queue_max, batch_max=batch_max, options=options
+    )
+
+
+def ask(
+    prompt: str = "z", *, max_tokens: int = 10, priority: Priority = Priority.NORMAL, **sampling: Any
+) -> GenerateRequest:
+    return GenerateRequest(
+        id=f"request {prompt}",
+        prompt=prompt,
+        priority=priority,
+        sampling=Sampling(temperature=0, max_tokens=max_tokens, **sampling),
+    )
+
+
+async def answer(runner: Runner, request: GenerateRequest) -> str:
+    return "".join([event.text async for event in runner.generate(request)])
+
+
+async def first_of(events: AsyncIterator[GenerateEvent]) -> GenerateEvent:
+    return await anext(events)
+
+
+async def idle(runner: Runner) -> None:
+    """Wait until nothing waits or runs any more."""
+    async with asyncio.timeout(BOUNDED_S):
+        while (stats := await runner.stats()).waiting or stats.running or stats.blocks_used:
+            await asyncio.sleep(0.02)
+
+
+async def back(runner: Runner) -> None:
+    """Wait until it answers again."""
+    async with asyncio.timeout(BOUNDED_S):
+        assert await answer(runner, ask()) == ALPHABET[:10]
+
+
+async def pid_of(runner: Runner) -> int:
+    pid = (await runner.stats()).pid
+    assert pid is not None
+    return pid
+
+
+class FleetContract:
+    """Subclasses give a fixture `fleet`."""
+
+    @pytest.fixture
+    async def runner(self, fleet: Fleet) -> Runner:
+        return await fleet.start(toy())
+
+    # Answers
+
+    async def test_a_started_runner_is_ready_and_tells_its_model(self, fleet: Fleet) -> None:
+        runner = await fleet.start(toy(name="seven"))
+        assert (runner.state, runner.spec.name) == (RunnerState.READY, "seven")
+        assert (runner.model.architecture, runner.model.vocabulary) == ("toy", 257)
+
+    async def test_an_answer_comes_in_order_and_ends_once(self, runner: Runner) -> None:
+        events = [event async for event in runner.generate(ask(max_tokens=60))]
+        assert "".join(event.text for event in events) == (ALPHABET * 3)[:60]
+        assert [event.finish_reason for event in events[:-1]] == [None] * (len(events) - 1)
+        last = events[-1]
+        assert last.finish_reason is FinishReason.LENGTH
+        assert last.usage is not None
+        assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (1, 60)
+        assert {event.id for event in events} == {"request z"}
+        assert sum(len(event.token_ids) for event in events) == 60
+
+    async def test_an_answer_streams(self, fleet: Fleet) -> None:
+        """The first piece is here long before the last one is made."""
+        runner = await fleet.start(toy(step_s=0.02))
+        times = [time.monotonic() async for _ in runner.generate(ask(max_tokens=30))]
+        assert len(times) > 10
+        assert times[-1] - times[0] > 0.2
+
+    async def test_many_answers_at_once_do_not_mix(self, runner: Runner) -> None:
+        prompts = list(ALPHABET)
+        answers = await asyncio.gather(*(answer(runner, ask(prompt, max_tokens=40)) for prompt in prompts))
+        for prompt, text in zip(prompts, answers, strict=True):
+            start = ALPHABET.index(prompt) + 1
+            assert text == (ALPHABET * 3)[start : start + 40]
+
+    async def test_two_requests_may_have_the_same_id(self, runner: Runner) -> None:
+        """Ids are the asker's own affair."""
+        assert await asyncio.gather(*(answer(runner, ask()) for _ in range(4))) == [ALPHABET[:10]] * 4
+
+    async def test_a_stop_string_ends_the_answer_and_is_not_part_of_it(self, runner: Runner) -> None:
+        events = [event async for event in runner.generate(ask(max_tokens=100, stop=("lm", "ghi")))]
+        assert "".join(event.text for event in events) == "abcdef"
+        assert events[-1].finish_reason is FinishReason.STOP
+        assert events[-1].usage is not None
+        assert events[-1].usage.completion_tokens == 9
+        await idle(runner)
+
+    async def test_logprobs_come_with_their_tokens(self, runner: Runner) -> None:
+        events = [event async for event in runner.generate(ask(max_tokens=5, top_logprobs=0))]
+        tokens = [token for event in events for token in event.token_ids]
+        told = [entry[0].token_id for event in events for entry in event.logprobs]
+        assert told == tokens == [ord(letter) for letter in "abcde"]
+
+    async def test_a_conversation_is_rendered(self, runner: Runner) -> None:
+        request = GenerateRequest(
+            id="chat", messages=(Message(role="user", content="hi"),), sampling=Sampling(max_tokens=3)
+        )
+        assert await answer(runner, request) == "abc"
+
+    async def test_a_slow_reader_slows_nobody_down_and_misses_nothing(self, runner: Runner) -> None:
+        events = runner.generate(ask(max_tokens=200))
+        pieces = [(await first_of(events)).text]
+        assert await answer(runner, ask(max_tokens=100)) == (ALPHABET * 4)[:100]
+        await idle(runner)
+        pieces += [event.text async for event in events]
+        assert "".join(pieces) == (ALPHABET * 8)[:200]
+
+    async def test_warm_up_returns(self, runner: Runner) -> None:
+        await runner.warm(prefill_tokens=16, tokens=2)
+        with pytest.raises(UsageError):
+            await runner.warm(prefill_tokens=1_000_000)
+
+    # Cancelling
+
+    async def test_leaving_the_iteration_cancels(self, runner: Runner) -> None:
+        async for _ in runner.generate(ask(max_tokens=4000)):
+            break
+        await idle(runner)
+        assert (await runner.stats()).tokens < 3000
+
+    async def test_closing_the_iteration_cancels(self, runner: Runner) -> None:
+        async with aclosing(runner.generate(ask(max_tokens=4000))) as events:
+            await anext(events)
+        await idle(runner)
+
+    async def test_a_cancelled_task_cancels_its_request(self, runner: Runner) -> None:
+        task = asyncio.create_task(answer(runner, ask(max_tokens=4000)))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await idle(runner)
+
+    async def test_a_request_that_waits_can_be_cancelled(self, fleet: Fleet) -> None:
+        runner = await fleet.start(toy(batch_max=1, step_s=0.01))
+        first = asyncio.create_task(answer(runner, ask(max_tokens=60)))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(answer(runner, ask("b", max_tokens=4000)))
+        await asyncio.sleep(0.1)
+        second.cancel()
+        assert await first == (ALPHABET * 3)[:60]
+        await idle(runner)
+
+    async def test_a_deadline_ends_a_request(self, runner: Runner) -> None:
+        request = GenerateRequest(id="late", prompt="z", sampling=Sampling(max_tokens=4000), deadline_s=0.1)
+        with pytest.raises(DeadlinePassed):
+            await answer(runner, request)
+        await idle(runner)
+
+    # Crowds
+
+    async def test_a_full_queue_refuses_one_more_and_answers_the_others(self, fleet: Fleet) -> None:
+        runner = await fleet.start(toy(batch_max=1, queue_max=3, step_s=0.01))
+        asked = [asyncio.create_task(answer(runner, ask(max_tokens=20))) for _ in range(12)]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, Overloaded)]
+        assert [result for result in results if not isinstance(result, Overloaded)] == [ALPHABET[:20]] * (
+            12 - len(refused)
+        )
+        assert len(refused) >= 8
+        assert all(error.hint for error in refused)
+
+    async def test_high_priority_goes_first(self, fleet: Fleet) -> None:
+        runner = await fleet.start(toy(batch_max=1, step_s=0.005))
+        ended: list[str] = []
+
+        async def one(name: str, priority: Priority) -> None:
+            await answer(runner, ask(max_tokens=20, priority=priority))
+            ended.append(name)
+
+        tasks = [asyncio.create_task(one("running", Priority.HIGH))]
+        await asyncio.sleep(0.05)
+        for name, priority in (("low", Priority.LOW), ("normal", Priority.NORMAL), ("high", Priority.HIGH)):
+            tasks.append(asyncio.create_task(one(name, priority)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*tasks)
+        assert ended == ["running", "high", "normal", "low"]
+
+    # What is wrong with a request
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            ask(""),
+            ask("z" * 5000),
+            ask(max_tokens=0),
+            ask(max_tokens=-1),
+            ask(top_p=float("nan")),
+            ask(logit_bias={999_999_999: 1.0}),
+            ask(stop_token_ids=(70_000,)),
+            ask(seed=2**80),
+            GenerateRequest(id="both", prompt="a", tokens=(1,), sampling=Sampling()),
+            GenerateRequest(id="none", sampling=Sampling()),
+            GenerateRequest(id="surrogate", prompt="\ud800", sampling=Sampling()),
+            GenerateRequest(id="object", prompt="a", sampling=Sampling(), template_options={"x": object()}),
+            GenerateRequest(
+                id="template",
+                messages=(Message(role="user", content="hi"),),
+                sampling=Sampling(),
+                template_options={"no_template": True},
+            ),
+        ],
+        ids=lambda request: f"{request.id[:20]} {request.sampling.max_tokens}",
+    )
+    async def test_a_wrong_request_is_told_so_and_hurts_nobody(self, runner: Runner, request_: GenerateRequest) -> None:
+        other = asyncio.create_task(answer(runner, ask(max_tokens=200)))
+        with pytest.raises(UsageError):
+            await answer(runner, request_)
+        assert await other == (ALPHABET * 8)[:200]
+
+    async def test_a_poisoned_request_fails_alone(self, runner: Runner) -> None:
+        other = asyncio.create_task(answer(runner, ask(max_tokens=200)))
+        with pytest.raises(GenerationFailed) as failed:
+            await answer(runner, ask("!poison"))
+        assert failed.value.hint
+        assert await other == (ALPHABET * 8)[:200]
+        assert (await runner.stats()).restarts == 0
+
+    async def test_a_step_that_is_refused_ends_its_requests_only(self, runner: Runner) -> None:
+        with pytest.raises(NotEnoughMemory):
+            await answer(runner, ask("!refuse"))
+        assert await answer(runner, ask()) == ALPHABET[:10]
+        assert (await runner.stats()).restarts == 0
+
+    # Crashes
+
+    @pytest.mark.parametrize("command", ["!die", "!raise", "!hang", "!freeze", "!noise"])
+    async def test_a_crash_is_told_to_everyone_in_time_and_mended(self, runner: Runner, command: str) -> None:
+        others = [asyncio.create_task(answer(runner, ask(max_tokens=4000))) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(BOUNDED_S):
+            with pytest.raises(RunnerCrashed) as crashed:
+                await answer(runner, ask(command))
+            for other in others:
+                with pytest.raises(RunnerCrashed):
+                    await other
+        assert crashed.value.hint
+        assert "0x" not in crashed.value.hint
+        assert "/private" not in crashed.value.hint
+        await back(runner)
+        assert (await runner.stats()).restarts == 1
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGSEGV])
+    async def test_a_runner_that_is_killed_or_starved_is_replaced(self, runner: Runner, number: signal.Signals) -> None:
+        before = await pid_of(runner)
+        events = runner.generate(ask(max_tokens=4000))
+        assert (await first_of(events)).text
+        os.kill(before, number)
+        async with asyncio.timeout(BOUNDED_S):
+            with pytest.raises(RunnerCrashed):
+                async for _ in events:
+                    pass
+        await back(runner)
+        assert await pid_of(runner) != before
+
+    async def test_one_runner_s_crash_touches_no_other(self, fleet: Fleet) -> None:
+        first, second = await asyncio.gather(fleet.start(toy(name="one")), fleet.start(toy(name="two")))
+        steady = asyncio.create_task(answer(second, ask(max_tokens=1000)))
+        with pytest.raises(RunnerCrashed):
+            await answer(first, ask("!die"))
+        assert await steady == (ALPHABET * 40)[:1000]
+        assert (await second.stats()).restarts == 0
+
+    async def test_requests_that_come_during_a_restart_wait_for_it(self, runner: Runner) -> None:
+        with pytest.raises(RunnerCrashed):
+            await answer(runner, ask("!die"))
+        async with asyncio.timeout(BOUNDED_S):
+            answers = await asyncio.gather(*(answer(runner, ask()) for _ in range(5)))
+        assert answers == [ALPHABET[:10]] * 5
+
+    async def test_a_model_that_no_longer_loads_fails_with_the_reason(self, fleet: Fleet, tmp_path: Path) -> None:
+        runner = await fleet.start(toy(f"loads-once:{tmp_path / 'loaded'}"))
+        with pytest.raises(RunnerCrashed):
+            await answer(runner, ask("!die"))
+        async with asyncio.timeout(2 * BOUNDED_S):
+            with pytest.raises(RunnerCrashed) as given_up:
+                await answer(runner, ask())
+        assert runner.state is RunnerState.FAILED
+        assert "restarted" in given_up.value.message
+        with pytest.raises(RunnerCrashed):
+            _ = runner.model
+
+    # Loading
+
+    @pytest.mark.parametrize(
+        ("path", "kind"),
+        [("dies", RunnerCrashed), ("hangs", RunnerCrashed), ("refuses", NotEnoughMemory), ("raises", RunnerCrashed)],
+    )
+    async def test_a_load_that_fails_says_why(self, fleet: Fleet, path: str, kind: type[PaddockError]) -> None:
+        async with asyncio.timeout(BOUNDED_S):
+            with pytest.raises(kind) as failed:
+                await fleet.start(toy(path))
+        assert type(failed.value) is kind
+        assert "toy" in failed.value.message
+        assert failed.value.hint
+
+    async def test_a_load_can_be_cancelled(self, fleet: Fleet) -> None:
+        starting = asyncio.create_task(fleet.start(toy("hangs")))
+        await asyncio.sleep(0.3)
+        starting.cancel()
+        async with asyncio.timeout(BOUNDED_S):
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+
+    # Ending
+
+    async def test_stop_ends_the_process_and_may_be_said_twice(self, runner: Runner) -> None:
+        pid = await pid_of(runner)
+        await asyncio.gather(runner.stop(), runner.stop())
+        await runner.stop()
+        assert runner.state is RunnerState.STOPPED
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        with pytest.raises(RunnerCrashed):
+            await answer(runner, ask())
+        assert (await runner.stats()).pid is None
+
+    async def test_stop_tells_those_who_wait(self, runner: Runner) -> None:
+        asked = asyncio.create_task(answer(runner, ask(max_tokens=4000)))
+        await asyncio.sleep(0.1)
+        await runner.stop()
+        with pytest.raises(RunnerCrashed, match="unloaded"):
+            await asked
+
+    async def test_a_hung_runner_can_be_stopped(self, runner: Runner) -> None:
+        asked = asyncio.create_task(answer(runner, ask("!hang")))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(BOUNDED_S):
+            await runner.stop()
+            with pytest.raises(RunnerCrashed):
+                await asked
+
+    async def test_a_runner_that_restarts_can_be_stopped(self, runner: Runner) -> None:
+        with pytest.raises(RunnerCrashed):
+            await answer(runner, ask("!die"))
+        async with asyncio.timeout(BOUNDED_S):
+            await runner.stop()
+        assert runner.state is RunnerState.STOPPED
+
+    async def test_close_ends_everything_loads_included(self, fleet: Fleet) -> None:
+        runners = [await fleet.start(toy(name=name)) for name in ("one", "two")]
+        pids = [await pid_of(runner) for runner in runners]
+        loading = asyncio.create_task(fleet.start(toy("hangs")))
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(BOUNDED_S):
+            await fleet.close()
+            with pytest.raises(RunnerCrashed):
+                await loading
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        with pytest.raises(RunnerCrashed):
+            await fleet.start(toy())
+        await fleet.close()
+
+    # Looking
+
+    async def test_stats_count_what_happens(self, fleet: Fleet) -> None:
+        runner = await fleet.start(toy(step_s=0.01))
+        asked = asyncio.create_task(answer(runner, ask(max_tokens=100)))
+        await asyncio.sleep(0.3)
+        during = await runner.stats()
+        await asked
+        await idle(runner)
+        after = await runner.stats()
+        assert (during.state, during.running) == (RunnerState.READY, 1)
+        assert 0 < during.blocks_used <= during.blocks_total
+        assert (after.running, after.blocks_used, after.tokens) == (0, 0, 100)
+        assert after.steps >= during.steps
+        assert after.memory is not None
+
+    async def test_stats_of_a_hung_runner_come_in_time(self, runner: Runner) -> None:
+        asked = asyncio.create_task(answer(runner, ask("!hang")))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2.0):
+            await runner.stats()
+        with pytest.raises(RunnerCrashed):
+            await asked
