@@ -11,7 +11,7 @@ from paddock.runner.mlx.packing import LongRow
 from paddock.runner.mlx.slabs import Slabs
 from paddock.runner.mlx.step_arrays import CellArrays, GroupArrays, SegmentArrays, StepArrays
 
-_SCORES_BYTES_MAX: Final = 64 * 1024 * 1024  # a long row is cut so that its scores take no more
+SCORES_BYTES_MAX: Final = 64 * 1024 * 1024  # a long row is cut so that its scores take no more
 
 
 def attend(
@@ -22,6 +22,7 @@ def attend(
     scale: float,
     window: int | None,
     sinks: mx.array | None,
+    scores_bytes_max: int = SCORES_BYTES_MAX,
 ) -> mx.array:
     """The column's queries [tokens, heads, head size] against what their sequences have written, this step included."""
     looks = step.looks[window]
@@ -33,7 +34,7 @@ def attend(
         parts = [mx.concatenate(parts)[looks.back_in_order]]
     for row in step.long:
         mine = queries[row.begin : row.begin + row.end - row.start]
-        parts.append(_attend_long(mine, keys, values, row, scale, window, sinks))
+        parts.append(_attend_long(mine, keys, values, row, scale, window, sinks, scores_bytes_max))
     return parts[0] if len(parts) == 1 else mx.concatenate(parts)
 
 
@@ -82,13 +83,14 @@ def _attend_long(
     scale: float,
     window: int | None,
     sinks: mx.array | None,
+    scores_bytes_max: int,
 ) -> mx.array:
     """[tokens, heads, head size] of one row, likewise."""
     block_tokens = keys.block_tokens
     outputs: list[mx.array] = []
     length = row.end - row.start
     heads = queries.shape[1]
-    step = max(1, min(length, _SCORES_BYTES_MAX // (heads * row.end * 4)))
+    step = max(1, min(length, scores_bytes_max // (heads * row.end * 4)))
     seen_from = 0 if window is None else max(0, row.start - window + 1) // block_tokens
     table = row.table[seen_from : -(-row.end // block_tokens)]
     all_keys, all_values = keys.together(table), values.together(table)

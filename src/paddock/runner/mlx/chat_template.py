@@ -6,10 +6,9 @@ and a template that uses it up is refused. The dialect is that of transformers, 
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import wraps
 from typing import Any, Final, NoReturn, cast
 
 from jinja2 import Template, TemplateError, nodes
@@ -20,14 +19,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from paddock.errors import InvalidTemplate, UsageError
+from paddock.runner.mlx.template_budget import HINT, Budget, charge_for_growth, check_numbers
 
 SOURCE_CHARACTERS_MAX: Final = 256 * 1024  # the longest in the wild have some 30,000
-STEPS_MAX: Final = 1_000_000  # rounds of loops and calls: a chat of 1,000 turns takes some 20,000
-CHARACTERS_MAX: Final = 16 * 1024 * 1024  # of all texts that are made on the way
-_NUMBER_MAX: Final = 100_000  # as an argument: a width or a count, never a size
-_HINT: Final = (
-    "The model's chat template is at fault: use `prompt` instead of messages, or another version of the model."
-)
 _HINT_MESSAGES: Final = (
     "Check the roles and their order; many models want user and assistant in turn, and system first."
 )
@@ -39,13 +33,13 @@ class ChatTemplate:
     def __init__(self, source: str, tokens: Mapping[str, str]) -> None:
         """`tokens` are the tokenizer's special ones (`bos_token`, …). Raises InvalidTemplate."""
         if len(source) > SOURCE_CHARACTERS_MAX:
-            raise InvalidTemplate(f"The chat template has {len(source):,} characters.", hint=_HINT)
+            raise InvalidTemplate(f"The chat template has {len(source):,} characters.", hint=HINT)
         self._environment = _Environment()
         self._tokens = dict(tokens)
         try:
             self._template: Template = self._environment.from_string(source)
         except (TemplateError, SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
-            raise InvalidTemplate(f"The chat template cannot be read: {_in_short(error)}.", hint=_HINT) from error
+            raise InvalidTemplate(f"The chat template cannot be read: {_in_short(error)}.", hint=HINT) from error
 
     def render(self, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> str:
         """The conversation as text, up to where the answer begins.
@@ -62,27 +56,9 @@ class ChatTemplate:
             ) from error
         # What a template does with surprising messages is Python inside: any of its everyday errors.
         except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-            raise InvalidTemplate(f"The chat template failed: {_in_short(error)}.", hint=_HINT) from error
+            raise InvalidTemplate(f"The chat template failed: {_in_short(error)}.", hint=HINT) from error
         except (RecursionError, MemoryError) as error:
-            raise InvalidTemplate("The chat template does not end.", hint=_HINT) from error
-
-
-@dataclass(slots=True)
-class Budget:
-    """What one rendering may still do."""
-
-    steps: int = STEPS_MAX
-    characters: int = CHARACTERS_MAX
-
-    def step(self) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise InvalidTemplate("The chat template does not end.", hint=_HINT)
-
-    def grow(self, characters: int) -> None:
-        self.characters -= characters
-        if self.characters < 0:
-            raise InvalidTemplate("The chat template makes too much text.", hint=_HINT)
+            raise InvalidTemplate("The chat template does not end.", hint=HINT) from error
 
 
 class _Refused(TemplateError):
@@ -90,6 +66,8 @@ class _Refused(TemplateError):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with everything that loops or grows charged to the budget of the rendering under way."""
+
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
@@ -97,7 +75,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=[loopcontrols, _Generation],
-            finalize=self._counted_output,
+            finalize=self._shown,
             optimized=False,  # else constants are folded before there is a budget
         )
         self.budget = Budget()
@@ -105,7 +83,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         # They make texts of any width from a short call; no chat template has use for them.
         for name in ("center", "wordwrap", "filesizeformat", "pprint", "urlize", "xmlattr"):
             filters.pop(name)
-        filters.update(tojson=_tojson, _rounds=self._rounds, _joined=self._joined, format=self._format)
+        filters.update(tojson=_tojson, format=self._formatted)
+        for name, function in filters.items():
+            filters[name] = self._metered(name, function)
+        filters.update(_rounds=self._rounds, _joined=self._joined)
         cast("dict[str, Any]", self.globals).update(raise_exception=_refuse, strftime_now=_strftime_now)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -113,30 +94,45 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 (Jinja's form)
         __self.budget.step()
-        for argument in (*args, *kwargs.values()):
-            _check_number(argument)
+        # The sandbox puts a function of its own around `str.format`.
+        text = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
+        if isinstance(text, str):
+            charge_for_growth(__self.budget, str(__obj.__name__), text, (*args, *kwargs.values()))
+        check_numbers((*args, *kwargs.values()))
         return __self._counted(super().call(__context, __obj, *args, **kwargs))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         self.budget.step()
-        if operator == "*" and (isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple)):
-            sequence, count = cast("tuple[Any, Any]", (left, right) if isinstance(right, int) else (right, left))
-            if isinstance(count, int):
-                _check_number(count)
-                self.budget.grow(len(sequence) * max(0, count))
-        elif operator == "%" and isinstance(left, str):
-            return self._format(left, right)
-        elif operator in "**":
-            _check_number(left)
-            _check_number(right)
+        if operator == "%" and isinstance(left, str):
+            return self._formatted(left, *(cast("tuple[Any, ...]", right) if isinstance(right, tuple) else (right,)))
+        if operator == "*":
+            for sequence, count in ((left, right), (right, left)):
+                if isinstance(sequence, str | list | tuple) and isinstance(count, int):
+                    self.budget.grow(len(cast("Any", sequence)) * max(0, count))
+        if operator != "+":
+            check_numbers((left, right))
         return self._counted(super().call_binop(context, operator, left, right))
+
+    def _metered(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)  # keeps the mark by which Jinja knows what to pass
+        def metered(*args: Any, **kwargs: Any) -> Any:
+            self.budget.step()
+            # A filter that wants the context, or the environment, gets it first; then comes what is filtered.
+            given = args[1:] if hasattr(function, "jinja_pass_arg") else args
+            if name == "join":
+                given = (list(cast("Iterable[Any]", given[0])), *given[1:])
+            charge_for_growth(self.budget, name, given[0], (*given[1:], *kwargs.values()))
+            check_numbers((*given[1:], *kwargs.values()))
+            return self._counted(function(*args[: len(args) - len(given)], *given, **kwargs))
+
+        return metered
 
     def _counted(self, value: Any) -> Any:
         if isinstance(value, str | list | tuple):
             self.budget.grow(len(cast("Any", value)))
         return cast("Any", value)
 
-    def _counted_output(self, value: Any) -> Any:
+    def _shown(self, value: Any) -> Any:
         self.budget.step()
         return self._counted("" if value is None else value)
 
@@ -150,10 +146,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.budget.grow(sum(map(len, texts)))
         return "".join(texts)
 
-    def _format(self, text: Any, *values: Any, **named: Any) -> str:
+    def _formatted(self, text: Any, *values: Any, **named: Any) -> str:
         """`"%s of %s" % (a, b)`, without widths that make a page of blanks."""
-        if re.search(r"\d{4}|\*", str(text)):
-            raise InvalidTemplate("The chat template formats to an absurd width.", hint=_HINT)
+        charge_for_growth(self.budget, "%", str(text), (*values, *named.values()))
         return self._counted(str(text) % (named or (values[0] if len(values) == 1 else values)))
 
 
@@ -182,11 +177,6 @@ class _Generation(Extension):
 
 def _through(function: str, value: nodes.Node) -> nodes.Filter:
     return nodes.Filter(cast("nodes.Expr", value), function, [], [], None, None, lineno=value.lineno)
-
-
-def _check_number(value: object) -> None:
-    if isinstance(value, int) and abs(value) > _NUMBER_MAX:
-        raise InvalidTemplate(f"The chat template uses an absurd number: {value:.3g}.", hint=_HINT)
 
 
 def _refuse(message: object) -> NoReturn:

@@ -60,7 +60,7 @@ def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) 
         for _, weight in weights_of(model):
             evaluate(weight)
     except (RuntimeError, ValueError) as error:
-        raise Corrupt(f"The weights of `{name}` cannot be read: {_line(error)}", hint=_HINT) from error
+        raise Corrupt(f"The weights of `{name}` cannot be read: {_in_short(error, folder)}", hint=_HINT) from error
     return Weights(
         folder=folder,
         model=model,
@@ -112,7 +112,7 @@ def _build(folder: ModelFolder) -> Any:
     try:
         model = open_lazily(folder.path)
     except ValueError as error:
-        text = _line(error)
+        text = _in_short(error, folder)
         if "not supported" in text or "Unsupported" in text or "unsupported" in text:
             raise Incompatible(
                 f"`{name}` is of architecture `{folder.architecture}`, which cannot run here: {text}",
@@ -122,10 +122,11 @@ def _build(folder: ModelFolder) -> Any:
     # Model code of another project, run on a config of a stranger: it fails in whichever way Python does.
     except (TypeError, KeyError, AttributeError, IndexError, ArithmeticError, AssertionError) as error:
         raise Corrupt(
-            f"The config.json of `{name}` does not describe a `{folder.architecture}` model: {_line(error)}", hint=_HINT
+            f"The config.json of `{name}` does not describe a `{folder.architecture}` model: {_in_short(error, folder)}",
+            hint=_HINT,
         ) from error
     except (RuntimeError, OSError) as error:
-        raise Corrupt(f"The weights of `{name}` cannot be read: {_line(error)}", hint=_HINT) from error
+        raise Corrupt(f"The weights of `{name}` cannot be read: {_in_short(error, folder)}", hint=_HINT) from error
     return model
 
 
@@ -159,10 +160,12 @@ def _probe(model: Any, folder: ModelFolder) -> int:
         return int(model(mx.zeros((1, 1), mx.int32), cache=layer_caches(model)).shape[-1])
     except (ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
         raise Corrupt(
-            f"The config.json of `{folder.name}` and its weights do not make a model that runs: {_line(error)}",
+            f"The config.json of `{folder.name}` and its weights do not make a model that runs: {_in_short(error, folder)}",
             hint=_HINT,
         ) from error
 
 
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+def _in_short(error: BaseException, folder: ModelFolder) -> str:
+    """What another project's error says, on one line and without this machine's paths."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.replace(f"{folder.path}/", "").replace(str(folder.path), folder.name)[:300]
