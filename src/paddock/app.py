@@ -41,6 +41,7 @@ from paddock.library.handbook import Handbook
 from paddock.library.judging import Judge
 from paddock.library.library import Library, Rooms
 from paddock.library.machine import Machine, read_machine
+from paddock.library.measurements import Measurements
 from paddock.library.pulling.basis import Bases
 from paddock.library.pulling.jobs import Jobs, PullJob
 from paddock.library.pulling.plan import PullOptions
@@ -125,6 +126,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
     sources = _sources(config, client, world)
     store = ModelStore(paths.data / "store")
     records, jobs = Records(database), Jobs(database)
+    measurements = Measurements(database, device=machine.device, now=world.now)
     place = _placing(store, paths.huggingface_cache)
 
     shelf = Shelf(
@@ -140,6 +142,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
         sources=sources,
         known=known,
         judge=judge,
+        measurements=measurements,
         database=database,
         lifetime_s=config.library.info_cache_s,
         clock=world.clock,
@@ -187,6 +190,7 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             ),
             carrier=Carrier(shelf=shelf, place=place),
             handbook=Handbook(database=database, records=records, now=world.now),
+            measurements=measurements,
             disk=config.disk,
             users_of=world.users_of,
             now=world.now,

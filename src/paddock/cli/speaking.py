@@ -129,6 +129,8 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
         )
     async with open_fleet() as fleet:
         runner = await fleet.start(_spec(record, desk.config))
+        async with desk.library() as library:
+            await library.remember_load(record, runner)
         yield Speaker(desk, record.name, runner, _sampling(record, desk.config, manner), verbose=manner.verbose)
 
 

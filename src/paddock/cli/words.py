@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Final
 
 from paddock.library.pulling.plan import MemoryAt
 from paddock.units import human_bytes, human_duration
@@ -102,6 +103,9 @@ def bytes_of(part: int, whole: int) -> str:
 
 def time_left(seconds: float | None) -> str:
     return "" if seconds is None else f"{human_duration(seconds)} left"
+
+
+MEASURED: Final = "as measured when it was loaded here"
 
 
 def memory_steps(steps: Sequence[MemoryAt], working_context: int) -> list[tuple[str, bool]]:

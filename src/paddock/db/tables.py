@@ -135,3 +135,16 @@ class TemplateRow(Table):
     description: Mapped[str | None] = mapped_column(Text)
     defaults: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     updated_at: Mapped[datetime]
+
+
+class MeasurementRow(Table):
+    """What one load of a model took: one row a model, revision and device, the latest load."""
+
+    __tablename__ = "measurements"
+
+    name: Mapped[str] = mapped_column(String(512), primary_key=True)
+    revision: Mapped[str] = mapped_column(String(256), primary_key=True)  # or the fingerprint of files without one
+    device: Mapped[str] = mapped_column(String(32), primary_key=True)
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)  # of the process, before the first prompt
+    load_seconds: Mapped[float] = mapped_column(Float)
+    measured_at: Mapped[datetime] = mapped_column(index=True)

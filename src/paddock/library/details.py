@@ -22,6 +22,7 @@ class ModelDetails:
     compatibility: Compatibility
     memory: tuple[MemoryAt, ...]
     working_context: int
+    memory_basis: str | None  # what the memory rests on: measured, headers, config or name
     notes: tuple[str, ...]
     verified_at: datetime | None = None
     added_at: datetime | None = None
@@ -41,6 +42,7 @@ def details_of_record(record: ModelRecord, aliases: Sequence[str], judgement: Ju
         compatibility=judgement.compatibility,
         memory=judgement.memory,
         working_context=judgement.working_context,
+        memory_basis=judgement.memory_basis,
         notes=judgement.problems,
         verified_at=record.verified_at,
         added_at=record.added_at,
@@ -81,5 +83,6 @@ def details_of_basis(basis: Basis, status: ModelStatus) -> ModelDetails:
         compatibility=basis.judgement.compatibility,
         memory=basis.judgement.memory,
         working_context=basis.judgement.working_context,
+        memory_basis=basis.judgement.memory_basis,
         notes=basis.judgement.problems,
     )

@@ -26,6 +26,7 @@ class Judgement:
     memory: tuple[MemoryAt, ...]  # by context length, ascending; empty when nobody can tell
     working_context: int
     problems: tuple[str, ...] = ()
+    memory_basis: str | None = None  # what the memory rests on: measured, headers, config or name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,10 @@ class Judge:
         tags: Sequence[str] = (),
         gated: bool = False,
         packed: bool = False,
+        measured_bytes: int | None = None,
     ) -> Judgement:
-        """`sizes` are the files that would be loaded, with their bytes; `packed`: they are one archive, still closed."""
+        """`sizes` are the files that would be loaded, with their bytes; `packed`: they are one archive, still closed;
+        `measured_bytes`: what an earlier load of the same files took here."""
         facts = inspection.facts
         estimate = estimate_memory(
             facts=facts,
@@ -55,6 +58,7 @@ class Judge:
             gguf=inspection.gguf,
             stored_bytes=sum(size or 0 for path, size in sizes if path.lower().endswith(_WEIGHTS)) or None,
             budget_bytes=self.budget_bytes,
+            measured_bytes=measured_bytes,
         )
         peaks = {context: estimate.peak_bytes(context) for context in estimate.contexts} if estimate else {}
         if packed and facts.format is ModelFormat.UNKNOWN:
@@ -82,6 +86,7 @@ class Judge:
             ),
             working_context=min(WORKING_CONTEXT, facts.context_window),
             problems=inspection.problems,
+            memory_basis=estimate.basis if estimate else None,
         )
 
 

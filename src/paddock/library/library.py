@@ -13,6 +13,7 @@ from datetime import datetime
 from paddock.catalog.compare import Comparison, compare
 from paddock.config.schema import Disk
 from paddock.errors import Corrupt, InUse, NotEnoughDisk, NotFound, UsageError
+from paddock.fleet.fleet import Runner
 from paddock.hub.reference import ModelReference, parse_reference
 from paddock.hub.stopping import Stop
 from paddock.hub.url import hub_reference
@@ -21,6 +22,7 @@ from paddock.library.cleaning import Cleaner, Pruned
 from paddock.library.details import ModelDetails, details_of_basis, details_of_record
 from paddock.library.handbook import Handbook
 from paddock.library.keepalive import KeepAlive
+from paddock.library.measurements import Measurements
 from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
 from paddock.library.pulling.basis import Bases
 from paddock.library.pulling.jobs import PullJob
@@ -55,6 +57,7 @@ class Rooms:
     cleaner: Cleaner
     carrier: Carrier
     handbook: Handbook
+    measurements: Measurements
     disk: Disk  # settings of the automatic clean-up
     users_of: Callable[[str], Sequence[str]]  # who has the model in memory now
     now: Callable[[], datetime]
@@ -87,7 +90,8 @@ class Library:
         record = await self.find(name)
         if record is not None:
             aliases = _aliases_by_target(await self._rooms.records.aliases())
-            judgement = await asyncio.to_thread(self._rooms.shelf.judge, record)
+            measured = await self._rooms.measurements.bytes_of(record)
+            judgement = await asyncio.to_thread(self._rooms.shelf.judge, record, measured_bytes=measured)
             return details_of_record(record, aliases.get(record.name, ()), judgement)
         basis = await self._rooms.bases.get(await self._reference(name))
         status = ModelStatus.DOWNLOADING if await self.pulls.downloading(basis.name) else ModelStatus.NOT_FOUND
@@ -383,6 +387,11 @@ class Library:
     async def set_keep_alive(self, name: str, keep_alive: str | None) -> ModelInfo:
         """How long the model stays in memory unused; None follows the configuration."""
         return await self._change(name, keep_alive=None if keep_alive is None else str(KeepAlive.parse(keep_alive)))
+
+    async def remember_load(self, record: ModelRecord, runner: Runner) -> None:
+        """Remember what `record` really took in `runner`, which has just loaded it: predictions rest on that from now on."""
+        if await self._rooms.measurements.keep(record, runner):
+            self._rooms.bases.clear()
 
     async def _change(self, name: str, **changes: object) -> ModelInfo:
         record = replace(await self.get(name), **changes)  # pyright: ignore[reportArgumentType] (fields of ours)

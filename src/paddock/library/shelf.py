@@ -226,12 +226,14 @@ class Shelf:
         else:
             stock.take(self.record_of(_seen_again(record), before=record))
 
-    def judge(self, record: ModelRecord) -> Judgement:
-        """What the model means on this machine, read from its headers. Blocking."""
+    def judge(self, record: ModelRecord, *, measured_bytes: int | None = None) -> Judgement:
+        """What the model means on this machine, read from its headers; `measured_bytes` as for `Judge`. Blocking."""
         seen = _seen_again(record)
         sizes = [(_shown_name(seen, file), file.size) for file in seen.files]
         card = _card(seen)
-        return self._judge.judge(record.name, self._inspect(seen, card), sizes, tags=card.hub.tags)
+        return self._judge.judge(
+            record.name, self._inspect(seen, card), sizes, tags=card.hub.tags, measured_bytes=measured_bytes
+        )
 
     def _inspect(self, seen: Seen, card: Card) -> Inspection:
         locations = {_shown_name(seen, file): file.location for file in seen.files}

@@ -11,7 +11,16 @@ from paddock.cli.failure import ErrorBody, error_body
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, show_sheet
-from paddock.cli.words import NOT_KNOWN, capabilities, compatibility, memory_steps, parameters, several, verdict_style
+from paddock.cli.words import (
+    MEASURED,
+    NOT_KNOWN,
+    capabilities,
+    compatibility,
+    memory_steps,
+    parameters,
+    several,
+    verdict_style,
+)
 from paddock.errors import PaddockError
 from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.store.space import DiskOutcome
@@ -121,6 +130,8 @@ def _memory_facts(plan: Plan) -> list[tuple[str, Cell]]:
         ("" if position else "Memory", Text(text, style="" if fits else "yellow"))
         for position, (text, fits) in enumerate(memory_steps(plan.memory, plan.working_context))
     ]
+    if plan.memory_basis == "measured":
+        lines.append(("", MEASURED))
     return [*lines, ("", budget)]
 
 

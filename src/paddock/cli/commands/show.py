@@ -16,6 +16,7 @@ from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_sheet, show_table
 from paddock.cli.words import (
+    MEASURED,
     NOT_KNOWN,
     ago,
     capabilities,
@@ -48,6 +49,7 @@ class ShowDocument:
     compatibility: Compatibility
     memory: tuple[MemoryAt, ...]
     working_context: int
+    memory_basis: str | None
     facts_from: Mapping[str, str]
     files: tuple[KeptFile, ...]
     notes: tuple[str, ...]
@@ -84,6 +86,7 @@ def _document(details: ModelDetails) -> ShowDocument:
         compatibility=details.compatibility,
         memory=details.memory,
         working_context=details.working_context,
+        memory_basis=details.memory_basis,
         facts_from=details.facts_from,
         files=details.files,
         notes=details.notes,
@@ -141,6 +144,8 @@ def _memory(details: ModelDetails) -> list[Fact]:
         ("" if position else "Memory", Text(text, style="" if fits else "yellow"), "")
         for position, (text, fits) in enumerate(memory_steps(details.memory, details.working_context))
     ]
+    if details.memory_basis == "measured":
+        lines.append(("", MEASURED, ""))
     return lines or [("Memory", NOT_KNOWN, "")]
 
 

@@ -25,6 +25,7 @@ from paddock.hub.source import Listing, RemoteFile, Source
 from paddock.library.caching import TimedCache
 from paddock.library.inspection import Inspection, inspect, inspect_unread
 from paddock.library.judging import Judge, Judgement
+from paddock.library.measurements import Measurements
 from paddock.library.naming import library_name
 from paddock.vocabulary import SourceKind
 
@@ -53,6 +54,7 @@ class Bases:
         sources: Mapping[SourceKind, Source],
         known: KnownModels,
         judge: Judge,
+        measurements: Measurements,
         database: Database,
         lifetime_s: float,
         clock: Callable[[], float],
@@ -61,6 +63,7 @@ class Bases:
         self._sources = sources
         self._known = known
         self._judge = judge
+        self._measurements = measurements
         self._database = database
         self._now = now
         self._cache: TimedCache[Basis] = TimedCache(lifetime_s=lifetime_s, clock=clock)
@@ -89,11 +92,12 @@ class Bases:
         self._cache.clear()
 
     async def _ask(self, reference: ModelReference) -> Basis:
-        basis = await asyncio.to_thread(self._look, reference)
+        measured = await self._measurements.all()
+        basis = await asyncio.to_thread(self._look, reference, measured)
         await self._remember(str(reference), basis)
         return basis
 
-    def _look(self, reference: ModelReference) -> Basis:
+    def _look(self, reference: ModelReference, measured: Mapping[tuple[str, str], int]) -> Basis:
         """Blocking: list, choose, read headers, judge."""
         assert reference.source is not None, "a bare name is resolved before a source is asked"
         source = self._sources[reference.source]
@@ -101,6 +105,7 @@ class Bases:
         if listing.source is SourceKind.HUGGINGFACE:  # its own spelling, which the cache folder is named after
             listing = replace(listing, reference=replace(reference, name=listing.name))
         selection = select(listing)
+        name = library_name(reference, listing.name, selection.selector)
         hub = hub_facts(listing)
         inspection = self._inspect(source, listing, selection.files, hub)
         judgement = self._judge.judge(
@@ -110,9 +115,10 @@ class Bases:
             tags=listing.tags,
             gated=listing.gated,
             packed="archive" in listing.metadata,
+            measured_bytes=measured.get((name, listing.revision)),
         )
         return Basis(
-            name=library_name(reference, listing.name, selection.selector),
+            name=name,
             listing=listing,
             chosen=selection.files,
             facts=inspection.facts,

@@ -69,6 +69,7 @@ class Plan:
     memory_budget_bytes: int
     memory: tuple[MemoryAt, ...]  # at 4k, at the working context, at the model's maximum; empty when nobody can tell
     working_context: int
+    memory_basis: str | None = None  # what the memory rests on: measured, headers, config or name
     warnings: tuple[str, ...] = ()
     stale: bool = False  # made from what the source told earlier
     told_at: datetime

@@ -106,6 +106,7 @@ class Planner:
             memory_budget_bytes=self._budget_bytes,
             memory=basis.judgement.memory,
             working_context=basis.judgement.working_context,
+            memory_basis=basis.judgement.memory_basis,
             warnings=_warnings(basis, disk, size_known=size_known),
             stale=basis.stale,
             told_at=basis.told_at,
