@@ -70,8 +70,8 @@ BOMBS = {
     "a macro without an end": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
     "doubling by +": GROW.format("ns.s + ns.s"),
     "doubling by ~": GROW.format("ns.s ~ ns.s"),
-    "doubling by a block": "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set b %}{{ ns.s }}{{ ns.s }}{% endset %}"
-    "{% set ns.s = b %}{% endfor %}",
+    "doubling by a block": "{% set ns = namespace(s='x') %}{% for i in range(60) %}"
+    "{% set b %}{{ ns.s }}{{ ns.s }}{% endset %}{% set ns.s = b %}{% endfor %}",
     "doubling lists": "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
     "text times a number": "{{ 'x' * 1000000000000 }}",
     "a number to a power": "{{ 9 ** 999999999 }}",
