@@ -44,7 +44,9 @@ class Bench:
         self.reference.check(prompt, answer, self.name)
 
 
-@pytest.fixture(scope="module", params=[*CONFIGS, "pony"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in (*CONFIGS, "pony")]
+)
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     name: str = request.param
     folder = PONY if name == "pony" else make_folder(name, tmp_path_factory.mktemp("models") / name)

@@ -41,8 +41,13 @@ class Executor(Protocol):
     @property
     def model(self) -> LoadedModel: ...
 
-    def begin(self, sequence_id: str, tokens: Sequence[int], sampling: Sampling) -> None:
-        """A sequence is about to appear in plans (again, after preemption: `tokens` are prompt and output so far)."""
+    def begin(
+        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+    ) -> None:
+        """A sequence is about to appear in plans (again, after preemption: `tokens` are prompt and output so far).
+
+        `prompt_tokens`: how many of them are the prompt, None for all; penalties on what was written count the others.
+        """
         ...
 
     def end(self, sequence_id: str) -> None:

@@ -11,7 +11,7 @@ from paddock.errors import UsageError
 from paddock.runner.mlx.executor import MlxExecutor
 from paddock.runner.mlx.making import make_executor
 from paddock.runner.mlx.slabs import SLAB_BYTES, Shape, Slabs
-from paddock.vocabulary import Sampling
+from paddock.vocabulary import Priority, Sampling
 from tests.exactness.architectures import VOCABULARY, load, make_folder
 from tests.exactness.driving import GREEDY, Driver
 
@@ -106,10 +106,16 @@ def test_a_poisoned_request_fails_alone_and_leaves_nothing_behind(folder: Path, 
     driver.finish()
     assert driver.answers[good].tokens == expected
     assert "NaN" in str(driver.answers[bad].error)
-    # Everybody who comes later runs on the blocks that it leaves.
-    for first in range(3, 9):
-        prompt = [first, *PROMPT]
-        assert driver.ask(prompt, sampling).tokens == Driver(executor).ask(prompt, sampling).tokens
+
+    def told(name: str, prompt: list[int], block: int) -> tuple[int, ...]:
+        executor.begin(name, prompt, sampling)
+        row = Row(sequence_id=name, tokens=tuple(prompt), start=0, blocks=(block,), samples=True)
+        return executor.step(StepPlan(number=1, rows=(row,))).rows[0].tokens
+
+    # Whoever comes next on the same block sees places that it has not written itself.
+    clean = told("clean", PROMPT[:5], 9)
+    assert told("bad", [*PROMPT[:9], POISON, 7], 10) == ()
+    assert told("next", PROMPT[:5], 10) == clean
 
 
 def test_tokens_that_the_model_does_not_have_are_refused(executor: MlxExecutor) -> None:
@@ -127,10 +133,14 @@ def test_penalties_do_not_change_through_preemption(executor: MlxExecutor) -> No
     """What was written before counts on, and the prompt does not begin to count."""
     sampling = replace(GREEDY, frequency_penalty=1.5, presence_penalty=0.5, max_tokens=24)
     expected = Driver(executor).ask(PROMPT, sampling).tokens
-    driver = Driver(executor, blocks=5, batch_max=3)
-    names = [driver.submit(PROMPT if index == 0 else [index + 3, *PROMPT], sampling) for index in range(3)]
+    driver = Driver(executor, blocks=4)
+    name = driver.submit(PROMPT, sampling, priority=Priority.LOW)
+    while len(driver.answers[name].tokens) < 12:
+        driver.step()
+    driver.submit([8] * 80, replace(GREEDY, max_tokens=20), priority=Priority.HIGH)
     driver.finish()
-    assert driver.answers[names[0]].tokens == expected
+    assert driver.scheduler.stats().preemptions == 1
+    assert driver.answers[name].tokens == expected
 
 
 @pytest.mark.parametrize("paged", [True, False])

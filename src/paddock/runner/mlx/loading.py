@@ -15,7 +15,7 @@ from paddock.runner.mlx.seam import evaluate, layer_caches, open_lazily, unpack_
 from paddock.units import human_bytes
 
 MEMORY_SHARE: Final = 0.75  # of what the device has, when nobody sets a limit
-_WORK_BYTES: Final = 64 * 1024 * 1024  # activations of a step and a little KV cache: below this nothing can run
+WORK_BYTES: Final = 64 * 1024 * 1024  # activations of a step and a little KV cache: below this nothing can run
 _HINT: Final = "Pull the model again: `paddock pull`."
 
 
@@ -74,9 +74,9 @@ def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) 
 def choose_layout(folder: ModelFolder, limit_bytes: int) -> Layout:
     """The fastest layout that fits. Raises NotEnoughMemory with need and room."""
     fast = _fast_layout()
-    if fast.dtype is not None and folder.parameters * fast.dtype.size + _WORK_BYTES <= limit_bytes:
+    if fast.dtype is not None and folder.parameters * fast.dtype.size + WORK_BYTES <= limit_bytes:
         return fast
-    need = folder.stored_bytes + _WORK_BYTES
+    need = folder.stored_bytes + WORK_BYTES
     if need > limit_bytes:
         raise NotEnoughMemory(
             f"`{folder.name}` needs {human_bytes(need)}, {human_bytes(limit_bytes)} may be used.",

@@ -5,21 +5,22 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import mlx.core as mx
+import psutil
 
-from paddock.errors import NotEnoughMemory
+from paddock.errors import Incompatible, NotEnoughMemory
 from paddock.runner.executor import LoadedModel
 from paddock.runner.mlx.backbone import RowSelection
 from paddock.runner.mlx.dispatch import install, kv_bytes_per_token, paged_shapes
+from paddock.runner.mlx.drafter import MlxDrafter
 from paddock.runner.mlx.executor import MlxExecutor
 from paddock.runner.mlx.lane import Lane
-from paddock.runner.mlx.loading import Weights
+from paddock.runner.mlx.loading import WORK_BYTES, Weights, device_kind
 from paddock.runner.mlx.paged import PagedLane
 from paddock.runner.mlx.seam import layer_caches
 from paddock.runner.mlx.solo import SoloLane
 from paddock.units import human_bytes
 
 BLOCK_TOKENS: Final = 32
-WORK_BYTES: Final = 64 * 1024 * 1024  # for activations and logits of a step
 _BLOCKS_MIN: Final = 8
 _BLOCKS_MAX: Final = 65_536  # two million tokens
 
@@ -29,50 +30,78 @@ def make_executor(
     *,
     end_token_ids: Iterable[int] = (),
     context_window: int | None = None,
-    device: str = "cpu",
-    blas: str | None = None,
     started: float | None = None,
-    memory_bytes: int | None = None,
-    paged: bool = True,
+    blas: str | None = None,
+    reserved_bytes: int = 0,
     blocks: int | None = None,
+    paged: bool = True,
 ) -> MlxExecutor:
-    """Put `weights` to work. `context_window` lowers the model's own; `paged` off sends any model
-    through the solo lane; `blocks` lowers the size of the pool."""
+    """Put `weights` to work. Raises NotEnoughMemory when they leave no room for keys and values.
+
+    `context_window` and `blocks` lower what the model and the memory would allow; `reserved_bytes` belong to somebody else;
+    `paged` off sends any model through the solo lane.
+    """
     model = weights.model
     own = weights.folder.context_window
-    window = min(own, context_window) if context_window else own
     selection = RowSelection(model)
     shapes = paged_shapes(model) if paged else None
-    lane: Lane = SoloLane(model, selection)
-    per_token = bytes_per_token(model)
-    block_count = 0
-    if shapes is not None:
+    lane: Lane
+    if shapes is None:
+        lane, per_token, block_count = SoloLane(model, selection), bytes_per_token(model), 0
+    else:
         install(model)
-        lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS)
-        per_token = kv_bytes_per_token(shapes)
-        block_count = blocks_that_fit(weights, per_token * BLOCK_TOKENS, most=blocks)
+        lane, per_token = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS), kv_bytes_per_token(shapes)
+        block_count = _blocks_that_fit(weights, per_token * BLOCK_TOKENS, reserved_bytes, most=blocks)
+    device = device_kind()
     return MlxExecutor(
         lane,
         LoadedModel(
             architecture=weights.folder.architecture,
             vocabulary=weights.vocabulary,
-            context_window=window,
+            context_window=min(own, context_window) if context_window else own,
             end_token_ids=frozenset(end_token_ids) | frozenset(weights.folder.end_token_ids),
             pages=shapes is not None,
             block_tokens=BLOCK_TOKENS,
             block_count=block_count,
             bytes_per_token=per_token,
-            memory_bytes=memory_bytes or weights.bytes,
+            memory_bytes=psutil.Process().memory_info().rss if device == "cpu" else mx.get_active_memory(),
             load_seconds=time.perf_counter() - started if started is not None else 0.0,
             device=device,
-            blas=blas,
+            blas=blas if device == "cpu" else None,
         ),
     )
 
 
-def blocks_that_fit(weights: Weights, block_bytes: int, *, most: int | None = None) -> int:
+def make_drafter(weights: Weights, draft: Weights) -> tuple[MlxDrafter, int]:
+    """A small model that guesses for `weights`, and the bytes that it takes from their common limit.
+
+    Raises Incompatible for a model that cannot draft. Both caches get room for the same number of tokens.
+    """
+    shapes = paged_shapes(draft.model)
+    if shapes is None:
+        raise Incompatible(
+            f"`{draft.folder.name}` ({draft.folder.architecture}) cannot be a draft model.",
+            hint="Take a small model of the same family as the large one, such as llama or qwen3.",
+        )
+    room = max(0, weights.limit_bytes - weights.bytes - draft.bytes - WORK_BYTES)
+    per_token = kv_bytes_per_token(shapes)
+    block_bytes = per_token * BLOCK_TOKENS
+    share = per_token / (per_token + bytes_per_token(weights.model))
+    block_count = min(int(room * share) // block_bytes, _BLOCKS_MAX)
+    install(draft.model)
+    drafter = MlxDrafter(
+        PagedLane(RowSelection(draft.model), shapes, block_tokens=BLOCK_TOKENS),
+        vocabulary=draft.vocabulary,
+        context_window=draft.folder.context_window,
+        block_tokens=BLOCK_TOKENS,
+        block_count=block_count,
+    )
+    return drafter, draft.bytes + block_count * block_bytes
+
+
+def _blocks_that_fit(weights: Weights, block_bytes: int, reserved_bytes: int, *, most: int | None) -> int:
     """How many blocks the memory limit leaves room for. Raises NotEnoughMemory when that is no useful number."""
-    room = weights.limit_bytes - weights.bytes - WORK_BYTES
+    room = weights.limit_bytes - weights.bytes - WORK_BYTES - reserved_bytes
     count = min(room // block_bytes, _BLOCKS_MAX, most or _BLOCKS_MAX)
     if count < _BLOCKS_MIN and count != most:
         raise NotEnoughMemory(

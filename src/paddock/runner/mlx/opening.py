@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import psutil
-
 from paddock.runner.mlx.blas import load_blas
 from paddock.runner.opening import LoadOptions, OpenedModel
 
@@ -14,24 +12,27 @@ def open_model(options: LoadOptions) -> OpenedModel:
     started = time.perf_counter()
     blas = load_blas(threads=_threads(options))
     # Imported only now: MLX takes the products of the BLAS that it finds loaded, once, when it is imported.
-    from paddock.runner.mlx.loading import device_kind, load_weights
-    from paddock.runner.mlx.making import make_executor
+    from paddock.runner.mlx.loading import load_weights
+    from paddock.runner.mlx.making import make_drafter, make_executor
     from paddock.runner.mlx.tokenizer import load_tokenizer
 
     path = Path(options.path)
     weights = load_weights(path, options.name, memory_bytes_max=options.memory_bytes_max)
     tokenizer = load_tokenizer(path, options.name, weights.folder.end_token_ids)
-    device = device_kind()
+    drafter, reserved_bytes = None, 0
+    if options.draft_path is not None:
+        draft_path = Path(options.draft_path)
+        draft = load_weights(draft_path, draft_path.name, memory_bytes_max=weights.limit_bytes - weights.bytes)
+        drafter, reserved_bytes = make_drafter(weights, draft)
     executor = make_executor(
         weights,
         end_token_ids=tokenizer.end_token_ids,
         context_window=options.context_window,
-        device=device,
-        blas=str(blas) if blas is not None and device == "cpu" else None,
         started=started,
-        memory_bytes=psutil.Process().memory_info().rss,
+        blas=str(blas) if blas is not None else None,
+        reserved_bytes=reserved_bytes,
     )
-    return OpenedModel(executor=executor, tokenizer=tokenizer)
+    return OpenedModel(executor=executor, tokenizer=tokenizer, drafter=drafter)
 
 
 def _threads(options: LoadOptions) -> int | None:
