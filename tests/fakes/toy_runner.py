@@ -67,7 +67,9 @@ class ToyExecutor:
             device="none",
         )
 
-    def begin(self, sequence_id: str, tokens: Sequence[int], sampling: Sampling) -> None:
+    def begin(
+        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+    ) -> None:
         text = ToyTokenizer().decode(tokens)
         for command in COMMANDS:
             if f"!{command}" in text:

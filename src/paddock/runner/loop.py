@@ -167,7 +167,9 @@ class Loop:
                 self._executor.end(sequence_id)
             for sequence_id in plan.begins:
                 sequence = self._sequences[sequence_id]
-                self._executor.begin(sequence_id, sequence.tokens, sequence.sampling)
+                self._executor.begin(
+                    sequence_id, sequence.tokens, sequence.sampling, prompt_tokens=sequence.prompt_length
+                )
             result = self._executor.step(plan)
         except PaddockError as error:  # the executor says that it can go on without these
             print(f"step {plan.number}: {error.message}", file=sys.stderr)  # noqa: T201  (the fleet reads it)
