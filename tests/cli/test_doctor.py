@@ -1,5 +1,10 @@
 """`doctor` looks at everything, changes nothing, and names a remedy for what it finds."""
 
+import asyncio
+import sys
+from typing import cast
+
+from paddock.cli import checks
 from tests.cli.running import Cli
 
 
@@ -48,3 +53,11 @@ def test_a_folder_that_is_a_file_is_a_problem(cli: Cli) -> None:
 def test_downloads_that_are_not_complete_are_mentioned(cli: Cli) -> None:
     cli.break_off("org/big")
     assert "paddock pulls resume" in finding(cli, "downloads")["remedy"]
+
+
+def test_the_library_that_does_the_products_is_named() -> None:
+    """On a Linux CPU it decides between one token a second and thirty."""
+    findings = asyncio.run(checks.blas(cast("checks.Patient", None)))
+    assert [finding.check for finding in findings] == (["blas"] if sys.platform == "linux" else [])
+    for finding in findings:
+        assert finding.outcome is checks.Outcome.OK or (finding.remedy and "BLAS" in finding.remedy)

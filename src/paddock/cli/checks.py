@@ -173,6 +173,20 @@ async def machine(patient: Patient) -> list[Finding]:
     return [_ok("device", f"{text}; models may fill {human_bytes(budget)} (`pool.memory`)")]
 
 
+async def blas(patient: Patient) -> list[Finding]:
+    """What does the products on a Linux CPU: MLX's own is thirty times slower than a real one."""
+    if not _installed("mlx"):
+        return []
+    from paddock.runner.mlx.blas import load_blas
+
+    found = await asyncio.to_thread(load_blas)
+    if found is None:
+        return []
+    if found.remedy is not None:
+        return [_note("blas", "MLX is left with its own slow products on this CPU", found.remedy)]
+    return [_ok("blas", f"{found} from {found.path}")]
+
+
 async def library(patient: Patient) -> list[Finding]:
     """The database opens, and what is found on this disk."""
     if isinstance(patient.config, PaddockError):
@@ -241,4 +255,4 @@ def _ask(endpoint: str) -> None:
         client.get(f"{endpoint}/api/models?limit=1")
 
 
-CHECKS: Final[tuple[Check, ...]] = (versions, settings, folders, disk, machine, library, stores, hub)
+CHECKS: Final[tuple[Check, ...]] = (versions, settings, folders, disk, machine, blas, library, stores, hub)
