@@ -10,7 +10,7 @@ import psutil
 
 from benchmarks.measure import Result
 
-ALL = ("startup", "listing", "lookups", "pull")
+ALL = ("startup", "listing", "lookups", "pull", "engine")
 
 
 def main(names: list[str]) -> None:

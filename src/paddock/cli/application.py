@@ -44,7 +44,8 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Talk": (
         Command(("run",), "run:run", "Ask a model once."),
-        Command(("chat",), "chat:chat", "Talk with a model."),
+        Command(("chat",), "chat:chat", "Talk with a model, which remembers what was said."),
+        Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
     ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),

@@ -26,6 +26,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "show": "show:ShowDocument",
     "compare": "show:Comparison",
     "verify": "verify:VerifyDocument",
+    "bench": "bench:BenchDocument",
     "df": "disk:UsageDocument",
     "prune": "disk:PruneDocument",
     "lock": "lock:LockDocument",

@@ -1,0 +1,94 @@
+"""A model to measure with: random weights in the shape of a small Qwen3, made here, so that nothing is downloaded.
+
+37 M parameters in float32, which is what a CPU multiplies fastest. Speed does not depend on what weights say; where an answer
+ends does, so the rows of the end tokens are zero: they never win, and every answer runs to its limit.
+"""
+
+import json
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+from safetensors.numpy import save_file
+
+CACHE: Final = Path(__file__).parents[1] / ".cache" / "benchmarks"
+SHAPE_37M: Final[dict[str, int]] = {
+    "hidden_size": 512,
+    "num_hidden_layers": 11,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 64,
+    "intermediate_size": 1536,
+}
+_VOCABULARY: Final = 4096  # pony's
+_END_TOKENS: Final = (0, 1, 2)  # and the one that begins a message
+_SCALE: Final = 0.02
+_TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+
+
+def qwen3(name: str = "qwen3-37m", shape: dict[str, int] = SHAPE_37M, *, cache: Path = CACHE) -> Path:
+    """The folder of the model, made when it is not there yet."""
+    folder = cache / name
+    if folder.is_dir():
+        return folder
+    making = cache / f"{name}.making"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    (making / "config.json").write_text(json.dumps(_config(shape), indent=2))
+    save_file(_weights(shape), making / "model.safetensors", metadata={"format": "mlx"})
+    with as_file(files("paddock") / "builtin_models" / "pony") as pony:
+        for file in _TOKENIZER_FILES:
+            shutil.copy(pony / file, making / file)
+    making.rename(folder)  # a folder that is there is whole
+    return folder
+
+
+def _config(shape: dict[str, int]) -> dict[str, Any]:
+    return {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        **shape,
+        "vocab_size": _VOCABULARY,
+        "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "rope_scaling": None,
+        "tie_word_embeddings": True,
+        "attention_bias": False,
+        "eos_token_id": [2, 0],
+        "torch_dtype": "float32",
+    }
+
+
+def _weights(shape: dict[str, int]) -> dict[str, numpy.ndarray]:
+    hidden, head, inner = shape["hidden_size"], shape["head_dim"], shape["intermediate_size"]
+    queries, keys = shape["num_attention_heads"] * head, shape["num_key_value_heads"] * head
+    random = numpy.random.default_rng(37)
+
+    def product(rows: int, columns: int) -> numpy.ndarray:
+        return random.standard_normal((rows, columns), dtype=numpy.float32) * numpy.float32(_SCALE)
+
+    def norm(size: int) -> numpy.ndarray:
+        return numpy.ones(size, dtype=numpy.float32)
+
+    embeddings = product(_VOCABULARY, hidden)
+    embeddings[list(_END_TOKENS)] = 0
+    weights = {"model.embed_tokens.weight": embeddings, "model.norm.weight": norm(hidden)}
+    for layer in range(shape["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        weights |= {
+            f"{at}.input_layernorm.weight": norm(hidden),
+            f"{at}.post_attention_layernorm.weight": norm(hidden),
+            f"{at}.self_attn.q_proj.weight": product(queries, hidden),
+            f"{at}.self_attn.k_proj.weight": product(keys, hidden),
+            f"{at}.self_attn.v_proj.weight": product(keys, hidden),
+            f"{at}.self_attn.o_proj.weight": product(hidden, queries),
+            f"{at}.self_attn.q_norm.weight": norm(head),
+            f"{at}.self_attn.k_norm.weight": norm(head),
+            f"{at}.mlp.gate_proj.weight": product(inner, hidden),
+            f"{at}.mlp.up_proj.weight": product(inner, hidden),
+            f"{at}.mlp.down_proj.weight": product(hidden, inner),
+        }
+    return weights
