@@ -22,6 +22,7 @@ class RunnerSpec:
     step_seconds_max: float = 0.1  # a prefill chunk is cut so that a step takes about this long
     batch_max: int = 64  # sequences in one step
     draft_path: str | None = None  # a draft model for speculation
+    draft_name: str | None = None  # what to call it in errors; None is the name of its folder
     ngram_speculation: bool = False
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

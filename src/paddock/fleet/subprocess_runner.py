@@ -249,6 +249,7 @@ def _load_options(spec: RunnerSpec) -> LoadOptions:
         step_seconds_max=spec.step_seconds_max,
         batch_max=spec.batch_max,
         draft_path=spec.draft_path,
+        draft_name=spec.draft_name,
         ngram_speculation=spec.ngram_speculation,
         options=spec.options,
     )

@@ -22,6 +22,7 @@ class LoadOptions:
     step_seconds_max: float = 0.1
     batch_max: int = 64
     draft_path: str | None = None
+    draft_name: str | None = None  # what to call it in errors
     ngram_speculation: bool = False
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

@@ -12,8 +12,9 @@ def open_model(options: LoadOptions) -> OpenedModel:
     started = time.perf_counter()
     blas = load_blas(threads=_threads(options))
     # Imported only now: MLX takes the products of the BLAS that it finds loaded, once, when it is imported.
+    from paddock.runner.mlx.drafting import open_draft
     from paddock.runner.mlx.loading import load_weights
-    from paddock.runner.mlx.making import make_drafter, make_executor
+    from paddock.runner.mlx.making import make_executor
     from paddock.runner.mlx.tokenizer import load_tokenizer
 
     path = Path(options.path)
@@ -22,8 +23,8 @@ def open_model(options: LoadOptions) -> OpenedModel:
     drafter, reserved_bytes = None, 0
     if options.draft_path is not None:
         draft_path = Path(options.draft_path)
-        draft = load_weights(draft_path, draft_path.name, memory_bytes_max=weights.limit_bytes - weights.bytes)
-        drafter, reserved_bytes = make_drafter(weights, draft)
+        draft_name = options.draft_name or draft_path.name
+        drafter, reserved_bytes = open_draft(draft_path, draft_name, target=weights, tokenizer=tokenizer)
     executor = make_executor(
         weights,
         end_token_ids=tokenizer.end_token_ids,

@@ -27,6 +27,11 @@ class MlxTokenizer:
     def end_token_ids(self) -> frozenset[int]:
         return frozenset(int(token) for token in self._wrapper.eos_token_ids)
 
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """Every token's text and number, special ones included."""
+        return self._wrapper.get_vocab()
+
     def encode(self, text: str) -> Sequence[int]:
         """The tokens of a raw prompt, with whatever the model wants in front of one."""
         return self._wrapper.encode(text)
