@@ -16,6 +16,8 @@ def prompt_tokens(request: GenerateRequest, tokenizer: Tokenizer) -> Sequence[in
             hint="Send one of them.",
         )
     if request.messages is not None:
+        if not request.messages:  # a template would make a prompt of nothing, and the model an answer to nobody
+            raise UsageError("The conversation has no messages.", hint="Send at least one.")
         return tokenizer.render(request.messages, request.template_options)
     if request.prompt is not None:
         return tokenizer.encode(request.prompt)
