@@ -10,7 +10,7 @@ import psutil
 
 from benchmarks.measure import Result
 
-ALL = ("startup", "listing", "lookups", "pull", "engine")
+ALL = ("startup", "listing", "lookups", "pull", "engine", "speculation")
 
 
 def main(names: list[str]) -> None:

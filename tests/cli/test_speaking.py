@@ -150,3 +150,22 @@ def test_ctrl_c_ends_a_single_answer_and_its_runner(variables: dict[str, str]) -
         assert terminal.process.wait(timeout=10) == 130
     finally:
         terminal.close()
+
+
+def test_guessing_ahead_changes_no_answer_and_is_told(variables: dict[str, str]) -> None:
+    """`--draft` takes a name like any other; what is promised is the same text."""
+    words = ["run", "pony", LONG, *GREEDY, "--max-tokens", "40", "--json"]
+    plain = json.loads(paddock(words, variables).stdout)
+    ngrams = json.loads(paddock([*words, "--ngrams"], variables).stdout)
+    drafted = json.loads(paddock([*words, "--draft", "foal"], variables).stdout)
+    assert plain["text"] == ngrams["text"] == drafted["text"]
+    assert 0 < drafted["usage"]["accepted_tokens"] <= drafted["usage"]["drafted_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("guessing", "code"), [(["--draft", "nobody/nothing"], 4), (["--draft", "foal", "--ngrams"], 2)]
+)
+def test_a_draft_that_cannot_be_had_says_so(variables: dict[str, str], guessing: list[str], code: int) -> None:
+    done = paddock(["run", "pony", "hi", *guessing], variables)
+    assert done.returncode == code
+    assert "error:" in done.stderr

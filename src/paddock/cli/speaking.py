@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from paddock.cli.desk import Desk
 from paddock.cli.screen import Screen
-from paddock.errors import Incompatible
+from paddock.errors import Incompatible, UsageError
 from paddock.vocabulary import FinishReason, GenerateRequest, Message, Sampling, Usage
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class Manner:
     max_tokens: Annotated[int | None, Parameter(help="The most tokens of one answer.")] = None
     top_p: Annotated[float | None, Parameter(help="Choose among the likeliest tokens up to this probability.")] = None
     seed: Annotated[int | None, Parameter(help="The same seed gives the same answer.")] = None
+    draft: Annotated[
+        str | None, Parameter(help="A smaller model that guesses ahead for it: the same answer, sooner.")
+    ] = None
+    ngrams: Annotated[bool, Parameter(help="Guess that what was said comes again: the same answer, sooner.")] = False
     verbose: Annotated[bool, Parameter(help="Say how fast it was.")] = False
 
 
@@ -104,9 +108,10 @@ class Speaker:
             return
         usage = document.usage
         speed = "" if document.tokens_per_second is None else f", {document.tokens_per_second:g} tokens/s after it"
+        guessed = f"; {usage.accepted_tokens} of {usage.drafted_tokens} guesses kept" if usage.drafted_tokens else ""
         self._desk.notice(
             f"{usage.completion_tokens} tokens; the first after {document.first_token_seconds:.3f} s{speed};"
-            f" prompt {usage.prompt_tokens} tokens, {usage.cached_tokens} of them from the cache"
+            f" prompt {usage.prompt_tokens} tokens, {usage.cached_tokens} of them from the cache{guessed}"
         )
 
 
@@ -120,15 +125,16 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
     """Load the model `name`; it is unloaded when the block ends. Raises what finding and loading raise."""
     from paddock.app import open_fleet
 
+    if manner.draft and manner.ngrams:
+        raise UsageError("`--draft` and `--ngrams` both guess ahead.", hint="Give one of them.")
     async with desk.library() as library:
         record = await library.get(name)
-    if not record.format.runs_here:
-        raise Incompatible(
-            f"`{record.name}` is a {record.format.framework} model, which does not run here.",
-            hint="Find one that does with `paddock search`.",
-        )
+        draft = await library.get(manner.draft) if manner.draft else None
+    _check_runs(record)
+    if draft is not None:
+        _check_runs(draft)
     async with open_fleet() as fleet:
-        runner = await fleet.start(_spec(record, desk.config))
+        runner = await fleet.start(_spec(record, draft, desk.config, ngrams=manner.ngrams))
         async with desk.library() as library:
             await library.remember_load(record, runner)
         yield Speaker(desk, record.name, runner, _sampling(record, desk.config, manner), verbose=manner.verbose)
@@ -139,12 +145,28 @@ def opening_messages(manner: Manner) -> list[Message]:
     return [Message(role="system", content=manner.system)] if manner.system else []
 
 
-def _spec(record: "ModelRecord", config: "Config") -> "RunnerSpec":
+def _check_runs(record: "ModelRecord") -> None:
+    if not record.format.runs_here:
+        raise Incompatible(
+            f"`{record.name}` is a {record.format.framework} model, which does not run here.",
+            hint="Find one that does with `paddock search`.",
+        )
+
+
+def _spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Config", *, ngrams: bool) -> "RunnerSpec":
     from paddock.fleet.fleet import RunnerSpec
 
     own = config.models.get(record.name)
     context = (own.options.context_size if own else None) or config.options.context_size
-    return RunnerSpec(name=record.name, path=record.path, format=record.format, context_window=context)
+    return RunnerSpec(
+        name=record.name,
+        path=record.path,
+        format=record.format,
+        context_window=context,
+        draft_path=draft.path if draft else None,
+        draft_name=draft.name if draft else None,
+        ngram_speculation=ngrams,
+    )
 
 
 def _sampling(record: "ModelRecord", config: "Config", manner: Manner) -> Sampling:
