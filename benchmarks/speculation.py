@@ -1,4 +1,4 @@
-"""Guessing ahead, one stream: a draft model on new text, n-grams on text that repeats its prompt; without and with in turn."""
+"""Guessing ahead, one stream: a draft model on new text, n-grams on text that repeats its prompt; each against none."""
 
 import asyncio
 import statistics
@@ -13,7 +13,7 @@ from paddock.fleet.fleet import Runner, RunnerSpec
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.vocabulary import GenerateRequest, Message, ModelFormat, Sampling
 
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 STORIES: Final = ("Tell me a story about a horse.", "Tell me a story about a dragon.", "Tell me a story about a boat.")
 
 Conversation: TypeAlias = tuple[Message, ...]
