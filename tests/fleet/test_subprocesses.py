@@ -36,7 +36,16 @@ def descriptors() -> int:
 
 
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """Those that this test started: a database server of other tests may live in the same process."""
+    return [child for child in psutil.Process().children() if child not in _before]
+
+
+_before: list[psutil.Process] = []
+
+
+@pytest.fixture(autouse=True)
+def _who_was_there_before() -> None:  # pyright: ignore[reportUnusedFunction] (pytest uses it)
+    _before[:] = psutil.Process().children()
 
 
 async def test_200_loads_and_unloads_leave_nothing(fleet: SubprocessFleet) -> None:
