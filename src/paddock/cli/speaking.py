@@ -134,7 +134,7 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
     if draft is not None:
         _check_runs(draft)
     async with open_fleet() as fleet:
-        runner = await fleet.start(_spec(record, draft, desk.config, ngrams=manner.ngrams))
+        runner = await fleet.start(runner_spec(record, draft, desk.config, ngrams=manner.ngrams))
         async with desk.library() as library:
             await library.remember_load(record, runner)
         yield Speaker(desk, record.name, runner, _sampling(record, desk.config, manner), verbose=manner.verbose)
@@ -153,16 +153,16 @@ def _check_runs(record: "ModelRecord") -> None:
         )
 
 
-def _spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Config", *, ngrams: bool) -> "RunnerSpec":
+def runner_spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Config", *, ngrams: bool) -> "RunnerSpec":
+    """What the fleet is asked for, with the context that the settings give this model."""
+    from paddock.config.schema import model_options
     from paddock.fleet.fleet import RunnerSpec
 
-    own = config.models.get(record.name)
-    context = (own.options.context_size if own else None) or config.options.context_size
     return RunnerSpec(
         name=record.name,
         path=record.path,
         format=record.format,
-        context_window=context,
+        context_window=model_options(config, record.name).context_size,
         draft_path=draft.path if draft else None,
         draft_name=draft.name if draft else None,
         ngram_speculation=ngrams,

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
+from paddock.cli.speaking import runner_spec
 from paddock.cli.tables import Column, show_sheet, show_table
 from paddock.cli.words import NOT_KNOWN
 from paddock.errors import Incompatible
@@ -111,7 +112,6 @@ async def _measure(fleet: "Fleet", spec: "RunnerSpec", load: Load) -> BenchDocum
 
 
 async def _spec(desk: Desk, name: str) -> "RunnerSpec":
-    from paddock.fleet.fleet import RunnerSpec
 
     async with desk.library() as library:
         record = await library.get(name)
@@ -120,9 +120,7 @@ async def _spec(desk: Desk, name: str) -> "RunnerSpec":
             f"`{record.name}` is a {record.format.framework} model, which does not run here.",
             hint="Find one that does with `paddock search`.",
         )
-    own = desk.config.models.get(record.name)
-    context = (own.options.context_size if own else None) or desk.config.options.context_size
-    return RunnerSpec(name=record.name, path=record.path, format=record.format, context_window=context)
+    return runner_spec(record, None, desk.config, ngrams=False)
 
 
 def _show(screen: Screen, document: BenchDocument) -> None:
