@@ -233,6 +233,24 @@ class GenerateRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What one caller wants answered, whatever dialect it came in. Exactly one of `messages`, `prompt`, `tokens` is given."""
+
+    id: str  # the request's id from the edge to the runner's log
+    model: str  # as the caller wrote it: a name, an alias, empty for the default
+    sampling: Sampling
+    messages: tuple[Message, ...] | None = None
+    prompt: str | None = None
+    tokens: tuple[int, ...] | None = None
+    choices: int = 1  # independent answers; those of a seeded request draw from seeds of their own
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""
+    template_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    deadline_s: float | None = None
+    keep_alive: str | None = None  # how long the model stays after this request; None is as set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateEvent:
     """One piece of an answer. The last has a `finish_reason`."""
 

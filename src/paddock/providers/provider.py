@@ -1,0 +1,40 @@
+"""The seam between who asks and who answers."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from paddock.vocabulary import ChatRequest, GenerateEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The request was taken: by whom, and how it came there. The first thing that an answer says."""
+
+    model: str  # the name of the model that answers, as `list` shows it
+    provider: str  # `local`
+    route: str  # how the asked name led there: `exact`, `alias`, `default`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """More of one of the choices. The last piece of a choice has a `finish_reason` and that choice's usage."""
+
+    choice: int
+    event: GenerateEvent
+
+
+AnswerEvent = Accepted | Piece
+
+
+class Provider(Protocol):
+    """Answers requests. Every failure is a PaddockError."""
+
+    def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]:
+        """One `Accepted`, then pieces until every choice has its last. Leaving the iteration cancels what still runs.
+
+        Raises what is wrong with the request (ModelNotFound, UsageError, PromptTooLong, …), what keeps it from being
+        answered (Overloaded, NotEnoughMemory, RunnerCrashed, …), before the first piece or after it. An event with
+        `FinishReason.ERROR` is never passed on: it is raised as the error that it names.
+        """
+        ...

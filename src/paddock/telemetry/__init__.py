@@ -1,0 +1,1 @@
+"""What happened, for people and machines that watch: structured logs, metrics. Never prompts, never secrets."""
