@@ -36,4 +36,4 @@ pins:  ## write requirements/*.txt anew (needs uv)
 	scripts/pin.sh
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-clients tests/clients/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
