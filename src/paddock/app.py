@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock.catalog.known import built_in_models
 from paddock.config.schema import Config
@@ -56,6 +57,11 @@ from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement
 from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
+
+if TYPE_CHECKING:
+    from paddock.pool.pool import Pool
+    from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.metrics import Metrics
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
 
@@ -104,6 +110,68 @@ async def open_fleet() -> AsyncGenerator[Fleet]:
         yield fleet
     finally:
         await fleet.close()
+
+
+@asynccontextmanager
+async def open_pool(
+    config: Config, world: World, *, library: Library, fleet: Fleet, observer: "Metrics"
+) -> AsyncGenerator["Pool"]:
+    """Models in memory, within what `config` allows. All of them leave with the block."""
+    from paddock.pool.pool import Pool
+
+    pool = Pool(fleet=fleet, find=library.get, loaded=library.remember_load, observer=observer, settings=config.pool)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def open_server(
+    config: Config,
+    world: World | None = None,
+    *,
+    admin_key: str | None = None,
+    token: str,
+    stop: Callable[[], None],
+) -> AsyncGenerator["ServerRooms"]:
+    """Everything that the HTTP edge needs: the library, models in memory, who answers. Runners end with the block.
+
+    `token` is what this person's own programs show instead of a key; `stop` ends whoever runs the server.
+    """
+    # Only a server needs these; every other command starts faster without them.
+    from paddock.providers.local import LocalProvider
+    from paddock.server.keys import Keys
+    from paddock.server.life import Life
+    from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.logs import LogTail
+    from paddock.telemetry.metrics import Metrics
+    from paddock.version import VERSION
+
+    world = world or World()
+    users: list[Callable[[str], Sequence[str]]] = []  # the pool, once there is one: the library is older than it
+    known_users = replace(world, users_of=lambda name: [user for users_of in users for user in users_of(name)])
+    metrics = Metrics(world.clock)
+    async with (
+        open_library(config, known_users) as library,
+        open_fleet() as fleet,
+        open_pool(config, world, library=library, fleet=fleet, observer=metrics) as pool,
+    ):
+        users.append(pool.users_of)
+        yield ServerRooms(
+            config=config,
+            library=library,
+            pool=pool,
+            provider=LocalProvider(pool, config),
+            metrics=metrics,
+            log_tail=LogTail(1000),
+            keys=Keys(admin_key=admin_key, token=token),
+            life=Life(),
+            clock=world.clock,
+            now=world.now,
+            version=VERSION,
+            stop=stop,
+        )
 
 
 def _client(config: Config) -> HttpClient:

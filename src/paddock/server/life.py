@@ -1,0 +1,54 @@
+"""Whether the server takes new work, and how much it still does."""
+
+import asyncio
+from typing import Final
+
+from paddock.errors import InUse
+
+RETRY_AFTER_S: Final = 5
+
+
+class Draining(InUse):
+    """The server ends: what it does it finishes, more it does not take."""
+
+    code = "draining"
+    http_status = 503
+    retry_after_s: int = RETRY_AFTER_S
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is ending and takes no new requests.", hint="Ask again in a moment, once it runs again."
+        )
+
+
+class Life:
+    """Of one server. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+
+    @property
+    def active(self) -> int:
+        """Requests that are being answered."""
+        return self._active
+
+    def enter(self) -> None:
+        """One more request; `leave` must follow."""
+        self._active += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        self._active -= 1
+        if not self._active:
+            self._idle.set()
+
+    def drain(self) -> None:
+        """From now on nothing new is taken. Idempotent."""
+        self.draining = True
+
+    async def idle(self) -> None:
+        """Returns when nothing is being answered."""
+        await self._idle.wait()

@@ -1,0 +1,102 @@
+"""Failures as answers: OpenAI's body below `/v1/`, a problem document (RFC 9457) everywhere else.
+
+A body says what is wrong with the request and what to do. It never holds a traceback, a path or an address.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from paddock.errors import Defect, PaddockError
+
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+
+_TYPES = {  # OpenAI's words for kinds of failure, by status
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One failure, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
+    """The answer to a request to `path` that failed with `error`."""
+    status = error.http_status
+    headers = {"content-type": JSON if speaks_openai(path) else PROBLEM, **_headers(error)}
+    if speaks_openai(path):
+        return Problem(status=status, body=_encode(openai_error(error)), headers=headers)
+    return Problem(status=status, body=_encode(problem_document(error, request_id)), headers=headers)
+
+
+def speaks_openai(path: str) -> bool:
+    """Whether clients of `path` expect OpenAI's error body."""
+    return path.startswith("/v1/") or path == "/v1"
+
+
+def openai_error(error: PaddockError) -> Mapping[str, Any]:
+    """`{"error": …}` as OpenAI's clients read it; also the error event of a stream."""
+    status = error.http_status
+    kind = _TYPES.get(status) or ("invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error")
+    return {
+        "error": {
+            "message": f"{error.message} {error.hint}",
+            "type": kind,
+            "param": getattr(error, "param", None),
+            "code": error.code,
+            "hint": error.hint,
+        }
+    }
+
+
+def problem_document(error: PaddockError, request_id: str) -> Mapping[str, Any]:
+    """RFC 9457, with our code and hint."""
+    status = error.http_status
+    return {
+        "type": f"urn:paddock:error:{error.code}",
+        "title": _title(status),
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "hint": error.hint,
+        "request_id": request_id,
+    }
+
+
+def unexpected() -> Defect:
+    """What a client is told of an exception that nobody expected. The log has the rest."""
+    return Defect(
+        "Paddock itself broke while it answered this request.",
+        hint="Please report it; the server's log has what happened under this request's id.",
+    )
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"
+
+
+def _headers(error: PaddockError) -> Mapping[str, str]:
+    headers = {str(name): str(value) for name, value in getattr(error, "headers", {}).items()}
+    retry_after = getattr(error, "retry_after_s", None)
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, round(retry_after)))
+    return headers
