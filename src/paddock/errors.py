@@ -19,7 +19,8 @@
     ├── InUse                  someone holds it                       exit 6
     │   └── Overloaded             too many wait for it already
     ├── RunnerCrashed          a model's process ended on the way     exit 1
-    │   └── ProtocolError          it said what is no message
+    │   ├── ProtocolError          it said what is no message
+    │   └── CrashedTwice           one request ended it twice, the second time alone
     ├── GenerationFailed       a model failed at one request          exit 1
     ├── DeadlinePassed         a request took longer than it may      exit 1
     ├── AccessDenied           a gate or a token is in the way        exit 1
@@ -143,6 +144,11 @@ class RunnerCrashed(PaddockError):
 
 class ProtocolError(RunnerCrashed):
     code = "protocol"
+
+
+class CrashedTwice(RunnerCrashed):
+    code = "crashed_twice"
+    http_status = 422  # a 5xx would be sent again by every client library
 
 
 class GenerationFailed(PaddockError):

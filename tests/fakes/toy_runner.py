@@ -3,6 +3,7 @@
 It does what its prompt says, so that tests can break it where they like:
 
     !die      the process is killed in the middle of a step
+    !later    the same, in the step that would make its fifth token: `w`
     !raise    a step raises what nobody expects
     !refuse   a step raises a PaddockError
     !poison   this row fails, and no other
@@ -33,7 +34,7 @@ from paddock.vocabulary import Message, Sampling, TokenLogprob
 END = 256
 VOCABULARY = 257
 CONTEXT = 4096
-COMMANDS = ("die", "raise", "refuse", "poison", "hang", "freeze", "noise")
+COMMANDS = ("die", "later", "raise", "refuse", "poison", "hang", "freeze", "noise")
 
 
 class ToyTokenizer:
@@ -88,6 +89,8 @@ class ToyExecutor:
             if command == "poison":
                 results.append(RowResult(sequence_id=row.sequence_id, tokens=(), error="it does not agree with me"))
                 continue
+            if command == "later" and row.tokens[-1] == ord("v"):
+                command = "die"
             _do(command)
             token = following(row.tokens[-1])
             logprobs = ((TokenLogprob(token_id=token, logprob=-0.5),),)

@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from paddock.errors import RunnerCrashed
+from paddock.errors import CrashedTwice, RunnerCrashed
 from paddock.fleet.environment import runner_environment
 from paddock.fleet.fleet import RunnerState
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.fleet.timing import FleetTiming
-from tests.fleet.contract import ALPHABET, answer, ask, toy
+from tests.fleet.contract import ALPHABET, answer, ask, rest_of, toy
 from tests.fleet.test_subprocesses_contract import QUICK, TOY_RUNNER
 
 CYCLES = 200
@@ -161,8 +161,13 @@ async def test_a_stalled_server_blames_no_runner(fleet: SubprocessFleet) -> None
 async def test_noise_on_stderr_is_read_and_forgotten(fleet: SubprocessFleet) -> None:
     """A full pipe would block the runner; keeping it all would fill the server."""
     runner = await fleet.start(toy())
+    stream = runner.generate(ask(max_tokens=4000))
+    assert (await anext(stream)).text
+    noise = asyncio.create_task(answer(runner, ask("!noise")))
     with pytest.raises(RunnerCrashed) as crashed:
-        await answer(runner, ask("!noise"))
+        await rest_of(stream)
+    with pytest.raises(CrashedTwice):
+        await noise
     assert "these are my last words, from … at …" in crashed.value.hint
 
 

@@ -55,6 +55,8 @@ class Link:
         self._heard = False
         self._hung = False
         self._reason: PaddockError | None = None  # why it ends
+        self.was_closed = False  # by us, not by what the process did
+        self.unanswered: tuple[str, ...] = ()  # requests that were under way when it ended
         self._living = asyncio.create_task(self._live(), name=f"runner {options.name} {child.pid}")
         self.numbers = Numbers()
 
@@ -71,6 +73,11 @@ class Link:
     def is_over(self) -> bool:
         """Whether nothing can be asked of it any more."""
         return self._reason is not None
+
+    @property
+    def reason(self) -> PaddockError | None:
+        """Why it ended: the very error that everybody who waited got."""
+        return self._reason
 
     # Its life
 
@@ -98,6 +105,7 @@ class Link:
 
     async def close(self, reason: PaddockError) -> None:
         """Tell every waiter `reason`, ask the process to leave, and insist. Idempotent."""
+        self.was_closed = self.was_closed or not self.is_over
         self._end_waiting(reason)
         self._channel.post(Shutdown())
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -125,6 +133,7 @@ class Link:
         if not self._loaded.done():
             self._loaded.set_exception(self._reason)
             self._loaded.exception()  # whether or not somebody waits for it
+        self.unanswered = self.unanswered or tuple(self._answers)
         for answer in self._answers.values():
             answer.fail(self._reason)
         for reply in self._calls.values():
