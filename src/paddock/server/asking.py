@@ -1,5 +1,7 @@
 """What the edge knows of a request, for the routes behind it: `asking_of(request).id`."""
 
+import re
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +11,7 @@ from starlette.types import Scope
 from paddock.telemetry.metrics import RequestMeter
 
 _KEY: Final = "paddock.asking"
+_CLEAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +33,8 @@ def write_down(scope: Scope, asking: Asking) -> None:
     scope[_KEY] = asking
 
 
-def read_back(scope: Scope) -> Asking | None:
-    """None when the edge never saw the request: an app that is driven without it."""
-    return scope.get(_KEY)
+def request_id(offered: str | None) -> str:
+    """The id that a client brought, if it is short and clean, else a new one."""
+    if offered is not None and _CLEAN.fullmatch(offered):
+        return offered
+    return f"req-{secrets.token_hex(12)}"

@@ -4,18 +4,11 @@ import hashlib
 import hmac
 from typing import Final
 
-from paddock.errors import AccessDenied
+from paddock.errors import KeyMissing
 
 ADMIN: Final = "admin"
 LOCAL: Final = "local"  # the same person's programs on this machine, by the token in the state file
 ANYONE: Final = ""  # no key was ever made: whoever reaches the loopback address
-
-
-class KeyMissing(AccessDenied):
-    """No key, or not one of ours."""
-
-    code = "key_missing"
-    http_status = 401
 
 
 class Keys:

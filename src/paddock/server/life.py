@@ -3,22 +3,18 @@
 import asyncio
 from typing import Final
 
-from paddock.errors import InUse
+from paddock.errors import Draining
 
 RETRY_AFTER_S: Final = 5
 
 
-class Draining(InUse):
-    """The server ends: what it does it finishes, more it does not take."""
-
-    code = "draining"
-    http_status = 503
-    retry_after_s: int = RETRY_AFTER_S
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This server is ending and takes no new requests.", hint="Ask again in a moment, once it runs again."
-        )
+def ending() -> Draining:
+    """What a request is told that comes too late."""
+    return Draining(
+        "This server is ending and takes no new requests.",
+        hint="Ask again in a moment, once it runs again.",
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 class Life:
