@@ -134,6 +134,12 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
+def _model_names(value: str) -> str:
+    for name in listed(value):
+        _model_name(name)
+    return value
+
+
 def _host_names(value: str) -> str:
     for name in listed(value):
         _host(name)
@@ -184,6 +190,7 @@ _STORED = Rule(
 _LISTED = Rule(
     "must be absolute folders with `:` between them", "Write them like `PATH`: `/srv/models/bundle:~/bundles/mine`."
 )
+_NAMES_LISTED = Rule("must be names of models with `,` between them", "Write them like `pony,qwen2.5-coder:7b`.")
 _HOSTS_LISTED = Rule("must be host names with `,` between them", "Write them like `models.example.org,gpu.local`.")
 _ORIGINS_LISTED = Rule(
     "must be exact origins with `,` between them", "Write them like `https://chat.example.org,http://localhost:3000`."
@@ -191,6 +198,7 @@ _ORIGINS_LISTED = Rule(
 _SECRET = Rule("must be one word of plain ASCII", "Copy the token again, without blanks or line breaks.")
 
 ModelName = Annotated[str, AfterValidator(_model_name), _NAMED]
+ModelNames = Annotated[str, AfterValidator(_model_names), _NAMES_LISTED]
 ProfileName = Annotated[
     str, AfterValidator(_profile), _PROFILED, WithJsonSchema({"type": "string", "enum": list(PROFILES)})
 ]

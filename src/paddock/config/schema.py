@@ -22,6 +22,7 @@ from paddock.config.kinds import (
     HostNames,
     Memory,
     ModelName,
+    ModelNames,
     Origins,
     Penalty,
     Port,
@@ -122,6 +123,30 @@ class Pool(Section):
     )
     policy: Literal["lru", "largest", "idle"] = Field(default="lru", description="Which model makes room first.")
     keep_alive: Duration = Field(default=parse_duration("10m"), description="How long an unused model stays in memory.")
+    preload: ModelNames = Field(
+        default="", description="Models that the server loads when it starts, `,` between them; pinned ones come anyway."
+    )
+    warm_up: Switch = Field(
+        default=False,
+        description="Whether a model runs a short prompt when it is loaded, so that the first request finds it fast.",
+    )
+    queue_max: Count = Field(default=256, description="The most requests that wait for a model; one more gets a 429.")
+    wait_max_s: Seconds = Field(
+        default=120.0, description="Seconds that a request waits for room for its model before it gets a 503."
+    )
+    turn_s: Seconds = Field(
+        default=10.0,
+        description="Seconds that a request waits for room before models in use take no new requests and then leave.",
+    )
+    residency_s: CacheSeconds = Field(
+        default=5.0,
+        description="A model makes room no sooner than its load took; of a load that took longer, this many seconds count.",
+    )
+    pressure_min: Share = Field(
+        default=0.05,
+        description="Idle models leave while less than this share of the machine's memory is available; 0 is never.",
+    )
+    pressure_check_s: Seconds = Field(default=5.0, description="Seconds between two looks at the machine's memory.")
 
 
 class Disk(Section):
