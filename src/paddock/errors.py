@@ -6,6 +6,7 @@
     │   ├── InvalidConfig          a setting that breaks a rule
     │   ├── InvalidTemplate        a prompt template that cannot be rendered
     │   ├── InvalidFile            a file given to us that we cannot read
+    │   ├── PromptTooLong          more tokens than the context holds
     │   ├── TooLarge               more bytes than are taken
     │   ├── TooSlow                bytes that did not come in time
     │   ├── UnsupportedMedia       a body of another kind than JSON
@@ -69,6 +70,11 @@ class UsageError(PaddockError):
     exit_code = 2
     http_status = 400
 
+    def __init__(self, message: str, *, hint: str, param: str | None = None) -> None:
+        """`param`: the field of the request that is wrong, where one is."""
+        super().__init__(message, hint=hint)
+        self.param = param
+
 
 class InvalidReference(UsageError):
     code = "invalid_reference"
@@ -84,6 +90,10 @@ class InvalidTemplate(UsageError):
 
 class InvalidFile(UsageError):
     code = "invalid_file"
+
+
+class PromptTooLong(UsageError):
+    code = "context_length_exceeded"
 
 
 class TooLarge(UsageError):

@@ -6,6 +6,8 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from paddock.server import failures
+from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes import health, metrics, root
 
@@ -15,7 +17,20 @@ ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (health.router,
 
 def make_app(rooms: ServerRooms) -> ASGIApp:
     """The whole server as one ASGI application."""
-    app = FastAPI(title="Paddock", version=rooms.version, docs_url=None, redoc_url=None)
+    return Edge(
+        make_routes(rooms),
+        settings=rooms.config.server,
+        keys=rooms.keys,
+        life=rooms.life,
+        metrics=rooms.metrics,
+        clock=rooms.clock,
+    )
+
+
+def make_routes(rooms: ServerRooms) -> FastAPI:
+    """What is behind the edge. Interactive documentation would load scripts from elsewhere, so there is none."""
+    app = FastAPI(title="Paddock", version=rooms.version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    failures.install(app)
     for router in ROUTERS:
         app.include_router(router(rooms))
     return app

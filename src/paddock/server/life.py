@@ -22,29 +22,38 @@ class Life:
 
     def __init__(self) -> None:
         self._active = 0
+        self._work = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.draining = False
+        self.ending = asyncio.Event()  # set once the server ends; whoever streams without end stops at it
+
+    @property
+    def draining(self) -> bool:
+        return self.ending.is_set()
 
     @property
     def active(self) -> int:
         """Requests that are being answered."""
         return self._active
 
-    def enter(self) -> None:
-        """One more request; `leave` must follow."""
+    def enter(self, *, work: bool) -> None:
+        """One more request; `leave` must follow. The end of the server waits for `work`, not for those who only watch."""
         self._active += 1
-        self._idle.clear()
+        if work:
+            self._work += 1
+            self._idle.clear()
 
-    def leave(self) -> None:
+    def leave(self, *, work: bool) -> None:
         self._active -= 1
-        if not self._active:
-            self._idle.set()
+        if work:
+            self._work -= 1
+            if not self._work:
+                self._idle.set()
 
     def drain(self) -> None:
         """From now on nothing new is taken. Idempotent."""
-        self.draining = True
+        self.ending.set()
 
     async def idle(self) -> None:
-        """Returns when nothing is being answered."""
+        """Returns when no work is being done."""
         await self._idle.wait()

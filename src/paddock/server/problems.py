@@ -3,6 +3,7 @@
 A body says what is wrong with the request and what to do. It never holds a traceback, a path or an address.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from paddock.errors import Defect, PaddockError
+from paddock.errors import Defect, KeyMissing, Overloaded, PaddockError, UsageError
 
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
@@ -58,7 +59,7 @@ def openai_error(error: PaddockError) -> Mapping[str, Any]:
         "error": {
             "message": f"{error.message} {error.hint}",
             "type": kind,
-            "param": getattr(error, "param", None),
+            "param": error.param if isinstance(error, UsageError) else None,
             "code": error.code,
             "hint": error.hint,
         }
@@ -95,8 +96,8 @@ def _title(status: int) -> str:
 
 
 def _headers(error: PaddockError) -> Mapping[str, str]:
-    headers = {str(name): str(value) for name, value in getattr(error, "headers", {}).items()}
-    retry_after = getattr(error, "retry_after_s", None)
-    if retry_after is not None:
-        headers["retry-after"] = str(max(1, round(retry_after)))
-    return headers
+    if isinstance(error, KeyMissing):
+        return {"www-authenticate": "Bearer"}
+    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    return {}
