@@ -118,8 +118,19 @@ async def open_pool(
 ) -> AsyncGenerator["Pool"]:
     """Models in memory, within what `config` allows. All of them leave with the block."""
     from paddock.pool.pool import Pool
+    from paddock.pool.settings import pool_settings
+    from paddock.pool.specs import predictions, specs
 
-    pool = Pool(fleet=fleet, find=library.get, loaded=library.remember_load, observer=observer, settings=config.pool)
+    pool = Pool(
+        fleet=fleet,
+        find=library.get,
+        predict=predictions(library.show),
+        spec=specs(config),
+        loaded=library.remember_load,
+        settings=pool_settings(config, usable_bytes=world.machine().memory_bytes),
+        clock=world.clock,
+        observer=observer,
+    )
     try:
         yield pool
     finally:

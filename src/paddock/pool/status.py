@@ -60,6 +60,7 @@ class PoolCounters:
     expirations: int = 0  # after their keep-alive
     pressure_evictions: int = 0
     unloads: int = 0  # asked for
+    failures: int = 0  # models whose process ended for good
     refused: int = 0
     load_seconds: float = 0.0  # of all loads together
 
