@@ -197,6 +197,7 @@ class Sampling:
 class TokenLogprob:
     token_id: int
     logprob: float
+    token: bytes = b""  # what it says, in UTF-8: a part of a character, perhaps. The runner fills it in on the way out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +312,7 @@ class ChatRequest:
     id: str  # the request's id from the edge to the runner's log
     model: str  # as the caller wrote it: a name, an alias, empty for the default
     sampling: Sampling
+    left_open: frozenset[str] = frozenset()  # fields of `sampling` that the model's own options fill in
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     tokens: tuple[int, ...] | None = None
@@ -345,7 +347,9 @@ class GenerateEvent:
     reasoning: str = ""  # of the thought before it
     tool_calls: tuple[ToolCallDelta, ...] = ()
     token_ids: tuple[int, ...] = ()
-    logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()  # for each token: the chosen one first, then the likeliest
+    logprobs: tuple[
+        tuple[TokenLogprob, ...], ...
+    ] = ()  # for each token but an end: the chosen one first, then the likeliest
     finish_reason: FinishReason | None = None
     usage: Usage | None = None  # with the last event
     error_code: str | None = None  # with FinishReason.ERROR

@@ -49,6 +49,9 @@ class ToyTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         return bytes(token for token in tokens if token != END).decode(errors="replace")
 
+    def token_bytes(self, token: int) -> bytes:
+        return b"<end>" if token == END else bytes((token,))
+
 
 class ToyExecutor:
     def __init__(self, options: LoadOptions) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from paddock.errors import Corrupt, UsageError
 from paddock.runner.mlx.chat_template import ChatTemplate
 from paddock.runner.mlx.seam import read_tokenizer
+from paddock.runner.mlx.spelling import Spelling
 from paddock.vocabulary import Message
 
 _SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
@@ -20,6 +21,7 @@ class MlxTokenizer:
         self._wrapper = wrapper
         self._name = name
         self._template: ChatTemplate | None = None
+        self._spelling = Spelling(wrapper)
         # mlx-lm brings Python of its own for a few models whose conversations no Jinja describes.
         self._renders_itself = getattr(wrapper, "_chat_template", None) is not None
 
@@ -54,6 +56,10 @@ class MlxTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
         return self._wrapper.decode(list(tokens), skip_special_tokens=True)
+
+    def token_bytes(self, token: int) -> bytes:
+        """What one token says, in UTF-8; of a token that is a part of a character, that part."""
+        return self._spelling.bytes_of(token)
 
     def _source(self) -> str:
         """The template's text. A model may have several by name; tools are not asked for here, so `default` it is."""
