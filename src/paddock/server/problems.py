@@ -43,7 +43,8 @@ def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
     headers = {"content-type": JSON if speaks_openai(path) else PROBLEM, **_headers(error)}
     if speaks_openai(path):
         return Problem(status=status, body=_encode(openai_error(error)), headers=headers)
-    return Problem(status=status, body=_encode(problem_document(error, request_id)), headers=headers)
+    body = document(status=status, code=error.code, detail=error.message, hint=error.hint, request_id=request_id)
+    return Problem(status=status, body=body, headers=headers)
 
 
 def speaks_openai(path: str) -> bool:
@@ -66,18 +67,19 @@ def openai_error(error: PaddockError) -> Mapping[str, Any]:
     }
 
 
-def problem_document(error: PaddockError, request_id: str) -> Mapping[str, Any]:
+def document(*, status: int, code: str, detail: str, hint: str, request_id: str) -> bytes:
     """RFC 9457, with our code and hint."""
-    status = error.http_status
-    return {
-        "type": f"urn:paddock:error:{error.code}",
-        "title": _title(status),
-        "status": status,
-        "detail": error.message,
-        "code": error.code,
-        "hint": error.hint,
-        "request_id": request_id,
-    }
+    return _encode(
+        {
+            "type": f"urn:paddock:error:{code}",
+            "title": _title(status),
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "hint": hint,
+            "request_id": request_id,
+        }
+    )
 
 
 def unexpected() -> Defect:

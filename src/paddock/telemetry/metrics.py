@@ -188,18 +188,18 @@ class Metrics:
 
     # Models; the pool's observer
 
-    def loaded(self, name: str, seconds: float) -> None:
+    def loaded(self, name: str, *, seconds: float, memory_bytes: int) -> None:
         self._loads.labels(name).inc()
         self._load_seconds.observe(seconds)
 
     def hit(self, name: str) -> None:
         self._hits.labels(name).inc()
 
-    def evicted(self, name: str, reason: str) -> None:
+    def evicted(self, name: str, *, reason: str) -> None:
         self._evictions.labels(name, reason).inc()
 
-    def refused(self, code: str) -> None:
-        self._refused.labels(code).inc()
+    def refused(self, name: str, *, code: str) -> None:
+        self._refused.labels(code).inc()  # not by name: that one may be anything that a client typed
 
     # The page
 
