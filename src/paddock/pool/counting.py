@@ -31,14 +31,14 @@ class Counting:
     def missed(self) -> None:
         self.counters = replace(self.counters, misses=self.counters.misses + 1)
 
-    def refused(self, code: str) -> None:
+    def refused(self, name: str, code: str) -> None:
         self.counters = replace(self.counters, refused=self.counters.refused + 1)
-        self._observer.refused(code)
+        self._observer.refused(name, code=code)
 
-    def loaded(self, name: str, seconds: float) -> None:
+    def loaded(self, name: str, seconds: float, memory_bytes: int) -> None:
         now = self.counters
         self.counters = replace(now, loads=now.loads + 1, load_seconds=now.load_seconds + seconds)
-        self._observer.loaded(name, seconds)
+        self._observer.loaded(name, seconds=seconds, memory_bytes=memory_bytes)
 
     def load_failed(self) -> None:
         self.counters = replace(self.counters, load_failures=self.counters.load_failures + 1)
@@ -56,4 +56,4 @@ class Counting:
                 self.counters = replace(now, unloads=now.unloads + 1)
             case Reason.FAILED:
                 self.counters = replace(now, failures=now.failures + 1)
-        self._observer.evicted(name, reason.value)
+        self._observer.evicted(name, reason=reason.value)

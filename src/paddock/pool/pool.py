@@ -296,7 +296,7 @@ class Pool:
             self._counting.missed()
             return await self._wait(waiter)
         except PaddockError as error:
-            self._counting.refused(error.code)
+            self._counting.refused(name, error.code)
             raise
 
     def _check_open(self, name: str) -> None:
@@ -451,7 +451,7 @@ class Pool:
         for name in plan.load:
             first = next(waiter for waiter in self._waiters if waiter.name == name)
             need = max(group.room_bytes for group in groups if group.name == name)
-            extra = max(0, min(share - need, unclaimed))
+            extra = max(0, min(share - need, need, unclaimed))  # a small model has no use for a large share
             unclaimed -= extra
             self._begin_load(first.record, need, need + extra, now)
 
@@ -508,7 +508,7 @@ class Pool:
         held.runner, held.loaded_at, held.load_seconds, held.idle_since = runner, now, now - began, now
         if any(waiter.name == held.name for waiter in self._waiters):  # else nobody wants it: it may leave at once
             held.stays_until = now + min(held.load_seconds, self._settings.residency_s)
-        self._counting.loaded(held.name, held.load_seconds)
+        self._counting.loaded(held.name, held.load_seconds, held.room_bytes)
         _log.info("pool.loaded name=%s bytes=%d seconds=%.3f", held.name, held.measured_bytes or 0, held.load_seconds)
         self._settle()
         try:
