@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from paddock.fleet.fleet import RunnerStats
-from paddock.pool.status import Loaded, MemoryState, ModelInMemory, PoolCounters, PoolStatus, Unloaded, WaitingFor
+from paddock.pool.status import MemoryState, ModelInMemory, PoolCounters, PoolStatus, WaitingFor
 from paddock.vocabulary import ModelFormat
 
 if TYPE_CHECKING:
@@ -115,52 +115,76 @@ class WarmAnswer:
     model_id: str
 
 
-async def models_status(pool: "Pool", library: "Library", *, now: Callable[[], datetime]) -> ModelsStatus:
-    """A look at `pool`. Models that cannot be asked just now are told of without figures of their batch."""
-    stats = await pool.stats()
-    status = pool.status()
-    types = {name: await _type_of(library, name) for name in status.models}
-    moment = now()
+class ModelsInMemory:
+    """The pool as people see it: answers have names, types and times of day."""
 
-    def at(mark: float) -> datetime:
-        return moment + timedelta(seconds=mark - status.now)
+    def __init__(self, pool: "Pool", library: "Library", *, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._library = library
+        self._now = now
 
-    return ModelsStatus(
-        loaded_models={
-            name: _loaded_model(model, types[name], stats.get(name), at) for name, model in status.models.items()
-        },
-        memory=_memory(status),
-        max_memory_gb=round(status.budget_bytes / _GB, 3),
-        max_models=status.max_models,
-        preset=status.preset,
-        policy=status.policy,
-        waiting=status.waiting,
-        counters=status.counters,
-    )
+    async def load(self, name: str, *, pin: bool | None = None, warm: bool | None = None) -> LoadAnswer:
+        """Bring a model into memory. `pin` keeps it there, `warm` runs it once; None is as set."""
+        loaded = await self._pool.load(name, pin=pin, warm=warm)
+        return LoadAnswer(
+            status="loaded",
+            model_id=loaded.name,
+            model_type=await _type_of(self._library, loaded.name),
+            size_gb=round(loaded.memory_bytes / _GB, 3),
+            preloaded=loaded.pinned,
+            was_loaded=loaded.was_loaded,
+            warmed=loaded.warmed,
+            load_seconds=round(loaded.load_seconds, 3),
+            memory_bytes=loaded.memory_bytes,
+        )
 
+    async def unload(self, name: str, *, force: bool = False) -> UnloadAnswer:
+        """Take a model out of memory. Raises InUse while requests use it, unless forced."""
+        unloaded = await self._pool.unload(name, force=force)
+        return UnloadAnswer(
+            status="unloaded" if unloaded.was_loaded else "not_loaded",
+            model_id=unloaded.name,
+            was_loaded=unloaded.was_loaded,
+            freed_bytes=unloaded.freed_bytes,
+            ended=unloaded.ended,
+        )
 
-async def load_answer(library: "Library", loaded: Loaded) -> LoadAnswer:
-    return LoadAnswer(
-        status="loaded",
-        model_id=loaded.name,
-        model_type=await _type_of(library, loaded.name),
-        size_gb=round(loaded.memory_bytes / _GB, 3),
-        preloaded=loaded.pinned,
-        was_loaded=loaded.was_loaded,
-        warmed=loaded.warmed,
-        load_seconds=round(loaded.load_seconds, 3),
-        memory_bytes=loaded.memory_bytes,
-    )
+    async def pin(self, name: str, *, pinned: bool = True) -> PinAnswer:
+        """Keep a model in memory once it is there, or no longer."""
+        record = await self._library.get(name)
+        await self._pool.pin(record.name, pinned=pinned)
+        return PinAnswer(status="pinned" if pinned else "unpinned", model_id=record.name, preloaded=pinned)
 
+    async def warm(
+        self, name: str, *, prefill_tokens: int = 128, tokens: int = 4, keep_loaded: bool | None = None
+    ) -> WarmAnswer:
+        """Load a model if need be and run it once. `keep_loaded` True keeps it, False unloads it afterwards."""
+        record = await self._library.get(name)
+        await self._pool.warm(record.name, prefill_tokens=prefill_tokens, tokens=tokens, keep_loaded=keep_loaded)
+        return WarmAnswer(status="warm", model_id=record.name)
 
-def unload_answer(unloaded: Unloaded) -> UnloadAnswer:
-    return UnloadAnswer(
-        status="unloaded" if unloaded.was_loaded else "not_loaded",
-        model_id=unloaded.name,
-        was_loaded=unloaded.was_loaded,
-        freed_bytes=unloaded.freed_bytes,
-        ended=unloaded.ended,
-    )
+    async def status(self) -> ModelsStatus:
+        """Every model in memory, and the room for more."""
+        stats = await self._pool.stats()
+        status = self._pool.status()
+        types = {name: await _type_of(self._library, name) for name in status.models}
+        moment = self._now()
+
+        def at(mark: float) -> datetime:
+            return moment + timedelta(seconds=mark - status.now)
+
+        return ModelsStatus(
+            loaded_models={
+                name: _loaded_model(model, types[name], stats.get(name), at) for name, model in status.models.items()
+            },
+            memory=_memory(status),
+            max_memory_gb=round(status.budget_bytes / _GB, 3),
+            max_models=status.max_models,
+            preset=status.preset,
+            policy=status.policy,
+            waiting=status.waiting,
+            counters=status.counters,
+        )
 
 
 async def _type_of(library: "Library", name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -61,9 +62,14 @@ class VerifyBody(Body):
     repair: bool = False
 
 
-class PruneBody(Body):
+class PrunePlanBody(Body):
     older_than_days: float | None = Field(default=None, ge=0, le=100_000)
     max_bytes: int | None = Field(default=None, ge=0, le=1 << 62)
+
+
+class PruneBody(Body):
+    models: list[str] = Field(default=[], max_length=10_000, description="Names, as a plan's `removals` has them.")
+    leftovers: list[str] = Field(default=[], max_length=10_000, description="Paths, as a plan's `leftovers` has them.")
 
 
 def router(rooms: ServerRooms) -> APIRouter:
@@ -123,8 +129,8 @@ def _changing(routes: APIRouter, rooms: ServerRooms) -> None:
 
     @routes.delete("/models/{name:path}", operation_id="remove_model", response_model=Removed)
     async def remove(name: Name, adopted: bool = False, dry_run: bool = False) -> Response:
-        """Remove a model that nobody uses, from memory and from the disk; of an alias, only the name."""
-        return answer(await remove_model(rooms, name, adopted=adopted, dry_run=dry_run))
+        """Remove a model from the disk; of an alias, only the name. 409 while the model is in memory or in use."""
+        return answer(await library.remove(name, adopted=adopted, dry_run=dry_run))
 
     @routes.post("/copy", operation_id="copy_model", response_model=ModelInfo)
     async def copy(body: CopyBody) -> Response:
@@ -156,7 +162,7 @@ def _changing(routes: APIRouter, rooms: ServerRooms) -> None:
 
 
 def _cleaning(routes: APIRouter, rooms: ServerRooms) -> None:
-    cleaning = rooms.library.cleaning
+    library, cleaning = rooms.library, rooms.library.cleaning
 
     @routes.get("/usage", operation_id="disk_usage", response_model=UsageReport)
     async def usage() -> Response:
@@ -164,29 +170,25 @@ def _cleaning(routes: APIRouter, rooms: ServerRooms) -> None:
         return answer(await cleaning.usage())
 
     @routes.post("/prune/plan", operation_id="plan_prune", response_model=PrunePlan)
-    async def plan(body: PruneBody) -> Response:
+    async def plan(body: PrunePlanBody) -> Response:
         """What a clean-up would remove."""
         return answer(await cleaning.plan(older_than_days=body.older_than_days, max_bytes=body.max_bytes))
 
     @routes.post("/prune", operation_id="prune", response_model=Pruned)
     async def prune(body: PruneBody) -> Response:
-        """Clean up."""
-        chosen = await cleaning.plan(older_than_days=body.older_than_days, max_bytes=body.max_bytes)
+        """Remove what was agreed on, as far as a clean-up may remove it now."""
+        everything = await cleaning.plan(older_than_days=0)
+        agreed = replace(
+            everything,
+            removals=tuple(one for one in everything.removals if one.name in body.models),
+            leftovers=tuple(one for one in everything.leftovers if str(one.path) in body.leftovers),
+            kept=(),
+        )
 
         async def remove(name: str) -> int:
-            return (await remove_model(rooms, name, adopted=False, dry_run=False)).freed_bytes
+            return (await library.remove(name)).freed_bytes
 
-        return answer(await cleaning.prune(chosen, remove))
-
-
-async def remove_model(rooms: ServerRooms, name: str, *, adopted: bool, dry_run: bool) -> Removed:
-    """Remove a model, out of memory first: its runner has its files open. Raises what the pool and the library raise."""
-    preview = await rooms.library.remove(name, adopted=adopted, dry_run=True)
-    if dry_run:
-        return preview
-    if preview.name in rooms.pool.status().models:
-        await rooms.pool.unload(preview.name)
-    return await rooms.library.remove(name, adopted=adopted)
+        return answer(await cleaning.prune(agreed, remove))
 
 
 async def _verifying(rooms: ServerRooms, names: Sequence[str], *, repair: bool) -> AsyncGenerator[bytes]:

@@ -8,13 +8,11 @@ from starlette.responses import Response
 
 from paddock.server.models_document import (
     LoadAnswer,
+    ModelsInMemory,
     ModelsStatus,
     PinAnswer,
     UnloadAnswer,
     WarmAnswer,
-    load_answer,
-    models_status,
-    unload_answer,
 )
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes.admin.answers import FAILURES, Body, answer
@@ -39,44 +37,43 @@ class PinBody(Body):
 class WarmBody(Body):
     prefill_tokens: int = Field(default=128, ge=1, le=_WARM_TOKENS_MAX)
     tokens: int = Field(default=4, ge=1, le=_WARM_TOKENS_MAX)
-    keep_loaded: bool | None = Field(default=None, description="Whether to pin it, too; null leaves that as it is.")
+    keep_loaded: bool | None = Field(
+        default=None, description="True keeps it in memory from then on, false unloads it afterwards."
+    )
 
 
 def router(rooms: ServerRooms) -> APIRouter:
     routes = APIRouter(prefix="/models", responses=FAILURES)
+    models = ModelsInMemory(rooms.pool, rooms.library, now=rooms.now)
 
     @routes.post("/load/{id:path}", operation_id="load_model", response_model=LoadAnswer)
     async def load(id: Id, body: LoadBody | None = None) -> Response:  # noqa: A002 (its name in the address)
         """Bring a model into memory. However many ask, it is loaded once."""
         body = body or LoadBody()
-        return answer(await load_answer(rooms.library, await rooms.pool.load(id, pin=body.pin, warm=body.warm)))
+        return answer(await models.load(id, pin=body.pin, warm=body.warm))
 
     @routes.post("/unload/{id:path}", operation_id="unload_model", response_model=UnloadAnswer)
     async def unload(id: Id, body: UnloadBody | None = None) -> Response:  # noqa: A002
         """Take a model out of memory. 409 while requests use it, unless forced."""
-        return answer(unload_answer(await rooms.pool.unload(id, force=(body or UnloadBody()).force)))
+        return answer(await models.unload(id, force=(body or UnloadBody()).force))
 
     @routes.post("/pin/{id:path}", operation_id="pin_model", response_model=PinAnswer)
     async def pin(id: Id, body: PinBody | None = None) -> Response:  # noqa: A002
         """Keep a model in memory once it is there, or no longer."""
-        pinned = (body or PinBody()).pinned
-        record = await rooms.library.get(id)
-        await rooms.pool.pin(record.name, pinned=pinned)
-        return answer(PinAnswer(status="pinned" if pinned else "unpinned", model_id=record.name, preloaded=pinned))
+        return answer(await models.pin(id, pinned=(body or PinBody()).pinned))
 
     @routes.post("/warm/{id:path}", operation_id="warm_model", response_model=WarmAnswer)
     async def warm(id: Id, body: WarmBody | None = None) -> Response:  # noqa: A002
         """Load a model if need be and run it once, so that the next request finds it quick."""
         body = body or WarmBody()
-        record = await rooms.library.get(id)
-        await rooms.pool.warm(
-            record.name, prefill_tokens=body.prefill_tokens, tokens=body.tokens, keep_loaded=body.keep_loaded
+        warmed = await models.warm(
+            id, prefill_tokens=body.prefill_tokens, tokens=body.tokens, keep_loaded=body.keep_loaded
         )
-        return answer(WarmAnswer(status="warm", model_id=record.name))
+        return answer(warmed)
 
     @routes.get("/status", operation_id="models_status", response_model=ModelsStatus)
     async def status() -> Response:
         """Every model in memory, and the room for more."""
-        return answer(await models_status(rooms.pool, rooms.library, now=rooms.now))
+        return answer(await models.status())
 
     return routes
