@@ -64,7 +64,8 @@ CASES = {
             "llama",
             "<|python_tag|>",
             "",
-            '<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}; {"name": "clock", "parameters": {}}<|eom_id|>',
+            '<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}; '
+            '{"name": "clock", "parameters": {}}<|eom_id|>',
         ),
         ("", "", [WEATHER, CLOCK]),
     ),
@@ -99,7 +100,8 @@ CASES = {
             "<｜tool▁calls▁begin｜>",
             "",
             "Well<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n"
-            '{"city": "Rome"}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+            '{"city": "Rome"}\n```<｜tool▁call▁end｜>\n'
+            "<｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
         ),
         ("Well", "", [WEATHER, CLOCK]),
     ),

@@ -110,14 +110,15 @@ class _Opening:
         """One object after the other, `;` or blanks between them."""
         if self._call is None and not self._names_a_tool(out):
             return
-        while text := self._text.lstrip(" \t\r\n;,"):
+        while self._text:
             if self._call is None or self._call.is_done:
+                self._text = self._text.lstrip(" \t\r\n;,")
+                if not self._text:
+                    return
                 if self._call is not None:
                     self._call.end()
                 self._call = CallReader(out)
-            self._text = self._call.feed(text)
-            if self._call.is_broken:
-                return
+            self._text = self._call.feed(self._text)
 
     def _names_a_tool(self, out: Out) -> bool:
         """Whether the object that begins is a call. While that is open, nothing is told."""
