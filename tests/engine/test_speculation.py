@@ -1,7 +1,7 @@
 """Guesses: where they come from, how many, and when they stop."""
 
 from paddock.engine.limits import Limits
-from paddock.engine.speculation import DraftWish, NgramDrafter, Speculation
+from paddock.engine.speculation import DraftWish, FirstThen, NgramDrafter, Speculation
 from tests.engine.simulated import a_sequence
 
 LIMITS = Limits(vocabulary=100, context_window=64, draft_tokens_max=4, draft_step_tokens_max=12)
@@ -56,6 +56,34 @@ def test_new_tokens_are_learnt_as_they_come_and_forgotten_with_their_sequence() 
     drafter.forget("a")
     drafter.forget("unknown")
     assert drafter.propose([DraftWish("a", [1, 2], 2)]) == [()]
+
+
+def test_of_two_guessers_the_second_is_asked_where_the_first_has_no_idea() -> None:
+    """A text quotes its prompt here and says something new there; each has a guesser that is good at it."""
+    sevens = Sevens()
+    both = FirstThen(NgramDrafter(), sevens)
+    wishes = [DraftWish("a", [1, 2, 3, 1, 2], 2), DraftWish("b", [1, 2, 3], 2), DraftWish("c", [4], 1)]
+    assert both.propose(wishes) == [(3, 1), (7, 7, 100), (7, 7)]
+    assert sevens.wished == [("b", 2), ("c", 1)]
+    both.forget("b")
+    assert sevens.forgotten == ["b"]
+
+
+def test_a_first_guesser_that_is_always_wrong_is_passed_over_until_it_is_right_again() -> None:
+    """Two words in common are a weak reason; a draft model that would be right must not wait behind it for ever."""
+    both = FirstThen(NgramDrafter(), Sevens())
+    tokens = [1, 2, 3]
+    asked: list[bool] = []
+    for new in (50, 51, 52, 53, 54):
+        tokens += [1, 2]
+        asked.append(both.propose([DraftWish("a", tokens, 2)]) == [(7, 7, 100)])
+        tokens += [new]
+    assert asked == [False, False, False, True, True]
+    for _ in range(4):
+        tokens += [1, 2]
+        last = both.propose([DraftWish("a", tokens, 1)])
+        tokens += [54]
+    assert last == [(54,)]
 
 
 def test_guesses_share_the_room_of_a_step_and_end_where_the_answer_ends() -> None:

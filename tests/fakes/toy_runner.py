@@ -11,6 +11,7 @@ It does what its prompt says, so that tests can break it where they like:
     !freeze   the whole process stops, heartbeats too
     !noise    it writes a megabyte to stderr and dies
 
+With the option `draft_guesses` it has a draft model, which breaks after so many.
 The path says what happens while it loads: `toy`, `dies`, `hangs`, `refuses`, `raises`, and `loads-once:FILE`.
 """
 
@@ -23,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddock.engine.step import RowResult, StepPlan, StepResult
+from paddock.engine.speculation import DraftWish
+from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.errors import NotEnoughMemory, UsageError
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.main import serve
@@ -95,9 +97,9 @@ class ToyExecutor:
             if command == "later" and row.tokens[-1] == ord("v"):
                 command = "die"
             _do(command)
-            token = following(row.tokens[-1])
-            logprobs = ((TokenLogprob(token_id=token, logprob=-0.5),),)
-            results.append(RowResult(sequence_id=row.sequence_id, tokens=(token,), logprobs=logprobs))
+            tokens = _verified(row)
+            logprobs = tuple((TokenLogprob(token_id=token, logprob=-0.5),) for token in tokens)
+            results.append(RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs))
         return StepResult(number=plan.number, rows=tuple(results), elapsed_s=self._step_s)
 
     def warm(self, prefill_tokens: int, tokens: int) -> None:
@@ -108,6 +110,38 @@ class ToyExecutor:
         return Memory(active_bytes=1, peak_bytes=2, cache_bytes=3)
 
     def close(self) -> None: ...
+
+
+class ToyDraft:
+    """Knows the alphabet, and breaks after so many guesses."""
+
+    def __init__(self, guesses_max: int) -> None:
+        self._left = guesses_max
+
+    def propose(self, wishes: Sequence[DraftWish]) -> list[tuple[int, ...]]:
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("the draft lost its notes: the prompt was secret")
+        return [self._guess(wish) for wish in wishes]
+
+    def forget(self, sequence_id: str) -> None: ...
+
+    def _guess(self, wish: DraftWish) -> tuple[int, ...]:
+        tokens = [wish.tokens[-1]]
+        for _ in range(wish.count):
+            tokens.append(following(tokens[-1]))
+        return tuple(tokens[1:])
+
+
+def _verified(row: Row) -> tuple[int, ...]:
+    """The guesses that are right, and one token more."""
+    fed = row.tokens[len(row.tokens) - 1 - row.drafted :]
+    tokens = [following(fed[0])]
+    for guess in fed[1:]:
+        if guess != tokens[-1]:
+            break
+        tokens.append(following(guess))
+    return tuple(tokens)
 
 
 def following(token: int) -> int:
@@ -154,7 +188,9 @@ def open_toy(options: LoadOptions) -> OpenedModel:
             marker.touch()
         case _:
             pass
-    return OpenedModel(executor=ToyExecutor(options), tokenizer=ToyTokenizer())
+    guesses_max = options.options.get("draft_guesses")
+    draft = ToyDraft(int(guesses_max)) if guesses_max is not None else None
+    return OpenedModel(executor=ToyExecutor(options), tokenizer=ToyTokenizer(), drafter=draft)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from paddock.cli.desk import Desk
 from paddock.cli.screen import Screen
-from paddock.errors import Incompatible, UsageError
+from paddock.errors import Incompatible
 from paddock.vocabulary import FinishReason, GenerateRequest, Message, Sampling, Usage
 
 if TYPE_CHECKING:
@@ -125,8 +125,6 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
     """Load the model `name`; it is unloaded when the block ends. Raises what finding and loading raise."""
     from paddock.app import open_fleet
 
-    if manner.draft and manner.ngrams:
-        raise UsageError("`--draft` and `--ngrams` both guess ahead.", hint="Give one of them.")
     async with desk.library() as library:
         record = await library.get(name)
         draft = await library.get(manner.draft) if manner.draft else None

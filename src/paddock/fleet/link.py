@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import signal
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Final
 
 from paddock.errors import Overloaded, PaddockError, ProtocolError, RunnerCrashed
 from paddock.fleet.answers import Answer
@@ -24,6 +26,7 @@ from paddock.runner.messages import (
     Load,
     Loaded,
     LoadFailed,
+    Notice,
     Numbers,
     Refused,
     Shutdown,
@@ -37,6 +40,8 @@ from paddock.runner.messages import (
 )
 from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateRequest
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Link:
@@ -240,6 +245,16 @@ class Link:
             case Loaded(model):
                 if not self._loaded.done():
                     self._loaded.set_result(model)
+            case Notice(event, requests, fields):
+                told = "".join(f" {key}={value!r}" for key, value in fields.items())
+                _log.warning(
+                    "runner.%s name=%s pid=%d requests=%s%s",
+                    event,
+                    self._options.name,
+                    self.pid,
+                    ",".join(requests),
+                    told,
+                )
             case LoadFailed(code, text, hint) | Failed(code, text, hint):
                 return error_of(code, text, hint)
             case Hello():
