@@ -60,7 +60,9 @@ from paddock.vocabulary import SourceKind
 
 if TYPE_CHECKING:
     from paddock.pool.pool import Pool
+    from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.logs import LogTail
     from paddock.telemetry.metrics import Metrics
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
@@ -144,11 +146,12 @@ async def open_server(
     *,
     admin_key: str | None = None,
     token: str,
-    stop: Callable[[], None],
+    life: "Life | None" = None,
+    log_tail: "LogTail | None" = None,
 ) -> AsyncGenerator["ServerRooms"]:
     """Everything that the HTTP edge needs: the library, models in memory, who answers. Runners end with the block.
 
-    `token` is what this person's own programs show instead of a key; `stop` ends whoever runs the server.
+    `token` is what this person's own programs show instead of a key.
     """
     # Only a server needs these; every other command starts faster without them.
     from paddock.providers.local import LocalProvider
@@ -163,6 +166,7 @@ async def open_server(
     users: list[Callable[[str], Sequence[str]]] = []  # the pool, once there is one: the library is older than it
     known_users = replace(world, users_of=lambda name: [user for users_of in users for user in users_of(name)])
     metrics = Metrics(world.clock)
+    life = life or Life()
     async with (
         open_library(config, known_users) as library,
         open_fleet() as fleet,
@@ -173,15 +177,15 @@ async def open_server(
             config=config,
             library=library,
             pool=pool,
-            provider=LocalProvider(pool, config),
+            provider=LocalProvider(pool, config, find=library.get),
             metrics=metrics,
-            log_tail=LogTail(1000),
+            log_tail=log_tail or LogTail(config.log.tail_lines),
             keys=Keys(admin_key=admin_key, token=token),
-            life=Life(),
+            life=life,
             clock=world.clock,
             now=world.now,
             version=VERSION,
-            stop=stop,
+            stop=life.drain,
         )
 
 

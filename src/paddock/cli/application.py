@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("chat",), "chat:chat", "Talk with a model, which remembers what was said."),
         Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
     ),
+    "Serve": (Command(("serve",), "serve:serve", "Answer over HTTP, or end the server that does."),),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),
         Command(("prune",), "disk:prune", "Clean up what is not used, once you have seen it."),

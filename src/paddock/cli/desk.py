@@ -1,11 +1,11 @@
 """What every command works at: where its answer goes, whom it may ask, and the library when it wants one."""
 
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -95,9 +95,13 @@ class Desk:
     @cached_property
     def config(self) -> "Config":
         """The settings; what is odd about them is said once. Raises InvalidConfig."""
+        return self.config_with({})
+
+    def config_with(self, flags: Mapping[str, Any]) -> "Config":
+        """The settings with `flags` above them: values by dotted key, None where a flag was not given."""
         from paddock.config.sources import load_config
 
-        config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace)
+        config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace, flags=flags)
         for warning in config.warnings:
             self.warn(warning)
         return config

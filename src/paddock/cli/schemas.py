@@ -27,6 +27,8 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "compare": "show:Comparison",
     "verify": "verify:VerifyDocument",
     "bench": "bench:BenchDocument",
+    "serve": "serve:ServeDocument",
+    "serve --stop": "serve:StopDocument",
     "df": "disk:UsageDocument",
     "prune": "disk:PruneDocument",
     "lock": "lock:LockDocument",

@@ -181,7 +181,8 @@ _encode_json: Final = msgspec.json.Encoder(enc_hook=repr)
 
 def _json(_: Any, __: str, event: Event) -> str:
     first = {"time": event.pop("time"), "level": event.pop("level", "info"), "event": event.pop("event")}
-    return _encode_json.encode({**first, **event}).decode()
+    rest = {key: value for key, value in event.items() if value is not None}
+    return _encode_json.encode({**first, **rest}).decode()
 
 
 def _for_people(stream: TextIO) -> Any:
