@@ -9,10 +9,15 @@ from starlette.types import ASGIApp
 from paddock.server import failures
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes import health, metrics, root
+from paddock.server.routes import admin, health, metrics, root
 
 # Each module of `routes` makes one router from what it is handed.
-ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (health.router, metrics.router, root.router)
+ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
+    admin.router,
+    health.router,
+    metrics.router,
+    root.router,
+)
 
 
 def make_app(rooms: ServerRooms) -> ASGIApp:
