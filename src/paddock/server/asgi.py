@@ -9,11 +9,12 @@ from starlette.types import ASGIApp
 from paddock.server import failures
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes import admin, health, metrics, root
+from paddock.server.routes import admin, health, metrics, openai, root
 
 # Each module of `routes` makes one router from what it is handed.
 ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
     admin.router,
+    openai.router,
     health.router,
     metrics.router,
     root.router,

@@ -24,7 +24,7 @@ from paddock.server.openai_models import all_models, one_model
 from paddock.server.openai_schemas import documented
 from paddock.server.problems import openai_error, unexpected
 from paddock.server.rooms import ServerRooms
-from paddock.server.streaming import EventStream, end, unless_left, watch_client
+from paddock.server.streaming import ClientLeft, EventStream, end, unless_left, watch_client
 from paddock.telemetry.logs import get_logger
 
 JSON: Final = "application/json"
@@ -123,6 +123,8 @@ class _Answering:
                 timeout=self.rooms.config.server.first_event_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
+            if leaving.done():
+                raise ClientLeft
             if first.done():
                 first.result()
             return EventStream(
