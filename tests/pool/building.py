@@ -9,6 +9,7 @@ from paddock.errors import ModelNotFound
 from paddock.fleet.fleet import Runner
 from paddock.library.records import ModelRecord
 from paddock.pool.machine import MachineMemory
+from paddock.pool.observer import PoolObserver
 from paddock.pool.pool import Pool
 from paddock.pool.settings import PoolSettings
 from paddock.vocabulary import Priority
@@ -58,7 +59,7 @@ async def stable(
     budget: int = 10 * MB,
     records: Sequence[ModelRecord] = (),
     settings: PoolSettings | None = None,
-    observer: object = None,
+    observer: PoolObserver | None = None,
 ) -> AsyncGenerator[Stable]:
     """`budget` is used unless `settings` are given. Everything has ended when the block ends, and no task is left."""
     fleet = SimulatedFleet(*models)
@@ -89,6 +90,7 @@ async def stable(
         settings=settings or PoolSettings(budget_bytes=budget),
         memory=machine.read,
         clock=asyncio.get_running_loop().time,
+        observer=observer,
     )
     before = asyncio.all_tasks()
     try:

@@ -1,7 +1,7 @@
 """Thousands of made-up days in the life of a pool, each from a seed, on a clock that does not wait.
 
-Whatever happens: every request is answered once or refused with a reason, no answer is cut by an eviction, the models together
-never take more than they may, and nobody starves.
+Whatever happens: every request is answered once or refused with a reason, no answer is cut by an eviction, the models
+together never take more than they may, and nobody starves.
 """
 
 import asyncio

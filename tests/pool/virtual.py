@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_STEPS_MAX = 2_000_000
+_STEPS_MAX = 200_000
 
 
 class Stuck(AssertionError):
