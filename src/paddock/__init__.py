@@ -9,10 +9,9 @@ with paddock.open_sync() as models:
     print(models.chat("Hello", model="pony").text)
 """
 
-from typing import TYPE_CHECKING
-
 from paddock.version import VERSION
 
+TYPE_CHECKING = False  # as `typing` has it, without loading `typing`
 if TYPE_CHECKING:
     from paddock.client.asking import Answer, Part
     from paddock.client.opening import open_paddock as open  # noqa: A004 (its name is `paddock.open`)

@@ -49,17 +49,24 @@ async def open_paddock(
 
 
 @asynccontextmanager
-async def _behind(address: Address) -> AsyncGenerator[Paddock]:
+async def connected(address: Address) -> AsyncGenerator[Connection]:
+    """A connection to a server, until the block ends."""
     connection = Connection(address)
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _behind(address: Address) -> AsyncGenerator[Paddock]:
+    async with connected(address) as connection:
         yield Paddock(
             library=RemoteLibrary(connection),
             pool=RemotePool(connection),
             provider=RemoteProvider(connection),
             url=connection.url,
         )
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
