@@ -111,9 +111,11 @@ async def served(folder: Path, *, admin_key: str | None = None, **settings: str)
             waiting.cancel()
             if task.done():
                 task.result()
-            yield Served(rooms, address, client, log, task)
-            life.drain()
-            await asyncio.wait_for(task, PATIENCE_S)
+            try:
+                yield Served(rooms, address, client, log, task)
+            finally:
+                life.drain()
+                await asyncio.wait_for(task, PATIENCE_S)
 
 
 @dataclass

@@ -9,7 +9,9 @@ from tests.server.running import served, status_of
 ALLOWED = "https://chat.example.org"
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "127.8.8.8", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "127.8.8.8", "LOCALHOST"]
+)
 async def test_the_server_goes_by_the_names_of_its_own_machine(tmp_path: Path, host: str) -> None:
     """Clients spell loopback in many ways."""
     async with served(tmp_path) as server:
@@ -60,7 +62,15 @@ async def test_a_name_that_was_allowed_is_let_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "file://", "", "http://127.0.0.1:{port}.evil.example"],
+    [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1",
+        "http://localhost:1",
+        "file://",
+        "",
+        "http://127.0.0.1:{port}.evil.example",
+    ],
 )
 async def test_a_foreign_page_changes_and_reads_nothing(tmp_path: Path, origin: str) -> None:
     """A page may send a `text/plain` post anywhere without asking first; the damage would be done before it is blocked."""
@@ -101,7 +111,11 @@ async def test_the_servers_own_page_may_call_it(tmp_path: Path) -> None:
 async def test_a_page_that_was_let_in_is_named_exactly(tmp_path: Path) -> None:
     """`*` would let everybody read what one page may."""
     async with served(tmp_path, PADDOCK_SERVER__ALLOWED_ORIGINS=ALLOWED) as server:
-        asked = {"origin": ALLOWED, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+        asked = {
+            "origin": ALLOWED,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "x-api-key",
+        }
         before = await server.client.options("/v1/chat/completions", headers=asked)
         assert before.status_code == 204
         assert before.headers["access-control-allow-headers"] == "x-api-key"

@@ -12,7 +12,7 @@ from paddock.errors import Overloaded, TooLarge, TooSlow, UnsupportedMedia
 from paddock.units import human_bytes
 
 _LINGER_S: Final = 2.0
-_LINGER_SHARE: Final = 4  # of the largest body: what is still read of one that was refused
+_LINGER_BYTES: Final = 8_000_000  # what is still read of a body that was refused
 
 
 class Budget:
@@ -82,7 +82,7 @@ class Body:
 
     async def linger(self) -> None:
         """Read on for a moment after a refusal, so that a client which is still sending gets to read the answer."""
-        left = self._settings.body_bytes_max * _LINGER_SHARE
+        left = max(_LINGER_BYTES, self._settings.body_bytes_max)
         try:
             async with asyncio.timeout(_LINGER_S):
                 while not self.complete and left > 0:

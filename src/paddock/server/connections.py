@@ -86,14 +86,14 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] (uvicorn narrows it, too)
         super().connection_made(transport)
-        self._metrics.connections.inc()
+        self._metrics.connected()
         if len(self.connections) > self._limits.connections_max:
             self._refuse(_FULL)
             return
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._metrics.connections.dec()
+        self._metrics.disconnected()
         self._stop_timer()
         if self._write_timer is not None:
             self._write_timer.cancel()

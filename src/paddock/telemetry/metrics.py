@@ -112,6 +112,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
+        self.connections_open = 0
         self._registry = CollectorRegistry()
         self._models = _Models()
         self._registry.register(self._models)
@@ -140,7 +141,7 @@ class Metrics:
         self._prompt = Counter("paddock_prompt_tokens", "Tokens of prompts.", ("model",), registry=registry)
         self._completion = Counter("paddock_completion_tokens", "Tokens of answers.", ("model",), registry=registry)
         self.active = Gauge("paddock_active_requests", "Requests being answered.", registry=registry)
-        self.connections = Gauge("paddock_connections", "Open connections.", registry=registry)
+        self._connections = Gauge("paddock_connections", "Open connections.", registry=registry)
         self._turned_away = Counter(
             "paddock_refused_connections",
             "Connections and malformed requests refused before they were a request.",
@@ -157,7 +158,19 @@ class Metrics:
         self._evictions = Counter(
             "paddock_model_evictions", "Models that left memory, by why.", ("model", "reason"), registry=registry
         )
-        self._refused = Counter("paddock_pool_refusals", "Requests the pool refused, by why.", ("code",), registry=registry)
+        self._refused = Counter(
+            "paddock_pool_refusals", "Requests the pool refused, by why.", ("code",), registry=registry
+        )
+
+    # Connections
+
+    def connected(self) -> None:
+        self.connections_open += 1
+        self._connections.set(self.connections_open)
+
+    def disconnected(self) -> None:
+        self.connections_open -= 1
+        self._connections.set(self.connections_open)
 
     # Requests
 
@@ -237,7 +250,9 @@ class _Models(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        state = GaugeMetricFamily("paddock_model_state", "1 for the state that a model is in.", labels=("model", "state"))
+        state = GaugeMetricFamily(
+            "paddock_model_state", "1 for the state that a model is in.", labels=("model", "state")
+        )
         for model in self.now:
             state.add_metric([model.name, model.state], 1)
         yield state
