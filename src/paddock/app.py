@@ -126,9 +126,10 @@ async def open_pool(
     pool = Pool(
         fleet=fleet,
         find=library.get,
-        predict=predictions(library.show),
+        predict=predictions(library, config),
         spec=specs(config),
         loaded=library.remember_load,
+        leaves=library.remember_peak,
         settings=pool_settings(config, usable_bytes=world.machine().memory_bytes),
         clock=world.clock,
         observer=observer,

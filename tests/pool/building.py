@@ -6,12 +6,13 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from paddock.errors import ModelNotFound
-from paddock.fleet.fleet import Runner
+from paddock.fleet.fleet import Runner, RunnerState
 from paddock.library.records import ModelRecord
 from paddock.pool.machine import MachineMemory
 from paddock.pool.observer import PoolObserver
 from paddock.pool.pool import Pool
 from paddock.pool.settings import PoolSettings
+from paddock.pool.specs import Need
 from paddock.vocabulary import Priority
 from tests.pool.simulated import MB, SimulatedFleet, SimulatedModel, ask, record_of, spec_of
 
@@ -35,6 +36,7 @@ class Stable:
     machine: Machine
     records: dict[str, ModelRecord]
     told: list[str]  # of which loads the library heard
+    left: list[str]  # of which ends
 
     async def chat(self, name: str, tokens: int = 5, *, user: str = "me", priority: Priority = Priority.NORMAL) -> str:
         """One whole answer."""
@@ -66,6 +68,7 @@ async def stable(
     known = {model.name: record_of(model.name) for model in models} | {record.name: record for record in records}
     machine = Machine()
     told: list[str] = []
+    left: list[str] = []
 
     async def find(name: str) -> ModelRecord:
         await asyncio.sleep(0.001)
@@ -74,12 +77,17 @@ async def stable(
             raise ModelNotFound(f"There is no model `{name}`.", hint="See `paddock list`.")
         return found
 
-    async def predict(record: ModelRecord) -> int:
+    async def predict(record: ModelRecord) -> Need:
         await asyncio.sleep(0.001)
-        return fleet.models[record.name].bytes
+        need = fleet.models[record.name].bytes
+        return Need(need, need)
 
     async def loaded(record: ModelRecord, runner: Runner) -> None:
         told.append(record.name)
+
+    async def leaves(record: ModelRecord, runner: Runner) -> None:
+        assert runner.state is RunnerState.READY, "it can still be asked"
+        left.append(record.name)
 
     pool = Pool(
         fleet=fleet,
@@ -87,6 +95,7 @@ async def stable(
         predict=predict,
         spec=spec_of,
         loaded=loaded,
+        leaves=leaves,
         settings=settings or PoolSettings(budget_bytes=budget),
         memory=machine.read,
         clock=asyncio.get_running_loop().time,
@@ -94,7 +103,7 @@ async def stable(
     )
     before = asyncio.all_tasks()
     try:
-        yield Stable(pool, fleet, machine, known, told)
+        yield Stable(pool, fleet, machine, known, told, left)
     finally:
         await pool.close()
     assert asyncio.all_tasks() == before, "a task was left behind"

@@ -9,6 +9,7 @@ from paddock.fleet.fleet import Runner, RunnerState
 from paddock.library.records import ModelRecord
 from paddock.pool.lease import Lease
 from paddock.pool.planning import Resident, Standing
+from paddock.pool.specs import Need
 from paddock.pool.status import MemoryState, ModelInMemory
 
 _OVER = (RunnerState.FAILED, RunnerState.STOPPED)
@@ -19,13 +20,14 @@ class Held:
     """Changed by the pool only."""
 
     record: ModelRecord
-    predicted_bytes: int
-    granted_bytes: int  # what its process may grow to
+    need: Need
+    granted_bytes: int  # what its process may grow to: its need, or more
     keep_alive_s: float | None
     used_at: float
     idle_since: float
     runner: Runner | None = None  # None while it loads
     leases: set[Lease] = field(default_factory=set[Lease])
+    was_used: bool = False
     draining: bool = False  # others have waited too long: no new requests until it has left
     retiring: bool = False  # somebody waits for it to be unloaded
     leaving: bool = False
@@ -57,6 +59,11 @@ class Held:
     @property
     def is_idle(self) -> bool:
         return self.is_ready and not self.leases
+
+    @property
+    def runner_bytes_max(self) -> int:
+        """The limit that its runner keeps, so that it takes no more than it was granted."""
+        return self.need.runner_bytes_max + self.granted_bytes - self.need.room_bytes
 
     @property
     def room_bytes(self) -> int:
@@ -105,7 +112,7 @@ class Held:
             users=named(lease.user for lease in self.leases),
             pinned=pinned,
             draining=self.draining,
-            predicted_bytes=self.predicted_bytes,
+            predicted_bytes=self.need.room_bytes,
             granted_bytes=self.granted_bytes,
             measured_bytes=self.measured_bytes,
             loaded_at=self.loaded_at,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from paddock.errors import Defect, PaddockError
-from paddock.fleet.fleet import Fleet, Runner, RunnerSpec, RunnerStats
+from paddock.fleet.fleet import Fleet, Runner, RunnerSpec, RunnerState, RunnerStats
 from paddock.library.keepalive import KeepAlive
 from paddock.library.records import ModelRecord
 from paddock.pool import refusals
@@ -24,6 +24,7 @@ from paddock.pool.machine import MachineMemory, read_memory, short_of
 from paddock.pool.observer import Nobody, PoolObserver
 from paddock.pool.planning import choose_under_pressure, choose_victims, make_plan
 from paddock.pool.settings import PoolSettings
+from paddock.pool.specs import Need
 from paddock.pool.status import Loaded, PoolStatus, Unloaded, WaitingFor
 from paddock.pool.waiting import Waiter, counts, wanted
 from paddock.vocabulary import Priority
@@ -41,21 +42,24 @@ class Pool:
         *,
         fleet: Fleet,
         find: Callable[[str], Awaitable[ModelRecord]],
-        predict: Callable[[ModelRecord], Awaitable[int]],
+        predict: Callable[[ModelRecord], Awaitable[Need]],
         spec: Callable[[ModelRecord], RunnerSpec],
         loaded: Callable[[ModelRecord, Runner], Awaitable[object]],
+        leaves: Callable[[ModelRecord, Runner], Awaitable[object]],
         settings: PoolSettings,
         memory: Callable[[], MachineMemory] = read_memory,
         clock: Callable[[], float] = time.monotonic,
         observer: PoolObserver | None = None,
     ) -> None:
         """`find` turns a name or alias into a record or raises ModelNotFound; `predict` tells the bytes that a model will
-        take; `spec` how to run it (and raises Incompatible); `loaded` hears of every load. `clock` runs like the loop's."""
+        take; `spec` how to run it (and raises Incompatible); `loaded` hears of every load, `leaves` of every model that
+        answered something and is about to be stopped. `clock` runs like the loop's."""
         self._fleet = fleet
         self._find = find
         self._predict = predict
         self._spec = spec
         self._tell_loaded = loaded
+        self._tell_leaves = leaves
         self._settings = settings
         self._memory = memory
         self._clock = clock
@@ -113,7 +117,7 @@ class Pool:
             name=record.name,
             was_loaded=was_loaded,
             load_seconds=held.load_seconds or 0.0,
-            memory_bytes=held.measured_bytes or held.predicted_bytes,
+            memory_bytes=held.measured_bytes or held.need.room_bytes,
             size_bytes=record.size_bytes,
             pinned=self._is_pinned(record),
             warmed=bool(warm) or (self._settings.warm_up and not was_loaded),
@@ -279,11 +283,11 @@ class Pool:
             if held is not None and held.takes_requests:
                 self._counting.hit(held.name)
                 return self._grant(held, user, sets_keep_alive=keep_alive is not None, keep_alive_s=stays_s)
-            need_bytes = await self._need(record)
+            need = await self._need(record)
             self._check_open(name)
             waiter = Waiter(
                 record=record,
-                need_bytes=need_bytes,
+                need=need,
                 user=user,
                 priority=priority,
                 sets_keep_alive=keep_alive is not None,
@@ -303,16 +307,16 @@ class Pool:
         if self._draining:
             raise refusals.ending(name)
 
-    async def _need(self, record: ModelRecord) -> int:
+    async def _need(self, record: ModelRecord) -> Need:
         """What it takes. Raises NotEnoughMemory when that is more than the pool has, and what forbids running it."""
         held = self._held.get(record.name)
         if held is not None:
-            return held.predicted_bytes
+            return held.need
         self._spec(record)
-        need_bytes = await self._predict(record)
-        if need_bytes > self._settings.budget_bytes:
-            raise refusals.too_large(record.name, need_bytes, self._settings.limits)
-        return need_bytes
+        need = await self._predict(record)
+        if need.room_bytes > self._settings.budget_bytes:
+            raise refusals.too_large(record.name, need.room_bytes, self._settings.limits)
+        return need
 
     async def _wait(self, waiter: Waiter) -> Lease:
         if len(self._waiters) >= self._settings.queue_max:
@@ -337,6 +341,7 @@ class Pool:
             held.keep_alive_s = keep_alive_s
         lease = Lease(held.record, held.runner, user=user, on_release=lambda lease: self._released(held, lease))
         held.leases.add(lease)
+        held.was_used = True
         held.used_at = self._clock()
         return lease
 
@@ -403,7 +408,7 @@ class Pool:
         pinned = [held for held in self._held.values() if not held.leaving and self._is_pinned(held.record)]
         limits = self._settings.limits
         room = limits.room_bytes - sum(held.room_bytes for held in pinned)
-        return waiter.need_bytes > room or len(pinned) >= limits.models
+        return waiter.need.room_bytes > room or len(pinned) >= limits.models
 
     def _why_no_room(self, waiter: Waiter) -> PaddockError:
         limits = self._settings.limits
@@ -413,14 +418,14 @@ class Pool:
             if not held.leaving and (held.leases or held.runner is None or self._is_pinned(held.record))
         ]
         free_bytes = limits.room_bytes - sum(held.room_bytes for held in staying)
-        if waiter.need_bytes <= free_bytes and len(staying) < limits.models:
+        if waiter.need.room_bytes <= free_bytes and len(staying) < limits.models:
             ahead = len(counts(self._waiters).keys() - {waiter.name})
             return refusals.waited_too_long(
                 waiter.name, self._settings.wait_max_s, ahead=ahead, retry_after_s=self._turn_length_s()
             )
         return refusals.no_room(
             waiter.name,
-            waiter.need_bytes,
+            waiter.need.room_bytes,
             free_bytes=free_bytes,
             free_models=limits.models - len(staying),
             limits=limits,
@@ -449,11 +454,14 @@ class Pool:
         unclaimed = -over_bytes - sum(group.room_bytes for group in groups)
         share = settings.budget_bytes // settings.max_models
         for name in plan.load:
-            first = next(waiter for waiter in self._waiters if waiter.name == name)
-            need = max(group.room_bytes for group in groups if group.name == name)
-            extra = max(0, min(share - need, need, unclaimed))  # a small model has no use for a large share
-            unclaimed -= extra
-            self._begin_load(first.record, need, need + extra, now)
+            waiters = [waiter for waiter in self._waiters if waiter.name == name]
+            most = max(waiters, key=lambda waiter: waiter.need.room_bytes)
+            need_bytes = most.need.room_bytes
+            extra_bytes = max(
+                0, min(share - need_bytes, need_bytes, unclaimed)
+            )  # a small one has no use for a large share
+            unclaimed -= extra_bytes
+            self._begin_load(most.record, most.need, need_bytes + extra_bytes, now)
 
     def _set_timer(self, now: float) -> None:
         """Ring when the next thing is due that nobody would tell of."""
@@ -474,10 +482,10 @@ class Pool:
 
     # Coming and going
 
-    def _begin_load(self, record: ModelRecord, need_bytes: int, granted_bytes: int, now: float) -> None:
+    def _begin_load(self, record: ModelRecord, need: Need, granted_bytes: int, now: float) -> None:
         held = Held(
             record=record,
-            predicted_bytes=need_bytes,
+            need=need,
             granted_bytes=granted_bytes,
             keep_alive_s=self._settings.keep_alive_of(record),
             used_at=now,
@@ -517,7 +525,7 @@ class Pool:
             _log.warning("pool.load_not_kept name=%s reason=%s", held.name, error.message)
 
     async def _start(self, held: Held) -> Runner:
-        runner = await self._fleet.start(replace(self._spec(held.record), memory_bytes_max=held.granted_bytes))
+        runner = await self._fleet.start(replace(self._spec(held.record), memory_bytes_max=held.runner_bytes_max))
         try:
             held.measured_bytes = runner.model.memory_bytes
             if self._settings.warm_up:
@@ -546,6 +554,11 @@ class Pool:
 
     async def _leave(self, held: Held) -> None:
         assert held.runner is not None, "what loads is cancelled, not stopped"
+        try:
+            if held.was_used and held.runner.state is RunnerState.READY:
+                await self._tell_leaves(held.record, held.runner)
+        except PaddockError as error:
+            _log.warning("pool.leaving_not_told name=%s reason=%s", held.name, error.message)
         try:
             await held.runner.stop()
         finally:

@@ -1,11 +1,12 @@
 """From what the library knows of a model to what the fleet is asked for."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from paddock.config.schema import Config, model_options
 from paddock.errors import Incompatible
 from paddock.fleet.fleet import RunnerSpec
-from paddock.library.details import ModelDetails
+from paddock.library.library import Library
 from paddock.library.records import ModelRecord
 
 _UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so much of them again
@@ -31,11 +32,25 @@ def specs(config: Config) -> Callable[[ModelRecord], RunnerSpec]:
     return spec
 
 
-def predictions(show: Callable[[str], Awaitable[ModelDetails]]) -> Callable[[ModelRecord], Awaitable[int]]:
-    """What a model will take at the working context: measured or told by its files, else guessed from their size."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a model will take."""
 
-    async def predict(record: ModelRecord) -> int:
-        known = (await show(record.name)).working_memory_bytes
-        return known if known is not None else int(record.size_bytes * (1 + _UNKNOWN_EXTRA)) + _UNKNOWN_BYTES
+    room_bytes: int  # of the machine, everything together
+    runner_bytes_max: int  # the limit with which its runner keeps to that
+
+
+def predictions(library: Library, config: Config) -> Callable[[ModelRecord], Awaitable[Need]]:
+    """What a model will take with one conversation that fills the context that the settings plan for.
+
+    Told by its files and corrected by what earlier loads took; else guessed from their size.
+    """
+
+    async def predict(record: ModelRecord) -> Need:
+        known = await library.memory_need(record, context_window=model_options(config, record.name).context_size)
+        if known is not None:
+            return Need(known.bytes, known.runner_bytes_max)
+        guess = int(record.size_bytes * (1 + _UNKNOWN_EXTRA)) + _UNKNOWN_BYTES
+        return Need(guess, guess)
 
     return predict

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paddock.library.records import ModelRecord
 from paddock.pool.lease import Lease
 from paddock.pool.planning import Wanted
+from paddock.pool.specs import Need
 from paddock.vocabulary import Priority
 
 
@@ -15,7 +16,7 @@ class Waiter:
     """One request. `granted` gets its lease, or the reason why it gets none."""
 
     record: ModelRecord
-    need_bytes: int
+    need: Need
     user: str
     priority: Priority
     keep_alive_s: float | None
@@ -43,7 +44,7 @@ def wanted(waiters: Iterable[Waiter], *, now: float, turn_s: float) -> list[Want
     return [
         Wanted(
             name=name,
-            room_bytes=max(one.need_bytes for one in group),
+            room_bytes=max(one.need.room_bytes for one in group),
             aged=any(now - one.arrived_at >= turn_s for one in group),
         )
         for name, group in ranked

@@ -31,7 +31,7 @@ class Chores:
 
     def begin(self) -> None:
         """Returns at once; a server is ready before its chores are done."""
-        for chore in (self._resume_pulls(), self._rooms.pool.preload(), self._prune()):
+        for chore in (self._resume_pulls(), self._preload(), self._prune()):
             self._tasks.append(asyncio.create_task(_told(chore)))
 
     async def end(self) -> None:
@@ -45,6 +45,10 @@ class Chores:
         except PaddockError as error:
             _log.warning("pulls.not_noted", code=error.code)
         await self._rooms.library.close()
+
+    async def _preload(self) -> None:
+        pinned = [model.name for model in await self._rooms.library.list() if model.pinned]
+        await self._rooms.pool.preload(pinned)
 
     async def _resume_pulls(self) -> None:
         pulls = self._rooms.library.pulls
