@@ -57,7 +57,7 @@ class RunningServer:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # told to whoever waits for the server
+        except BaseException as error:  # noqa: BLE001 (told to whoever waits for the server)
             self._failure = error
         finally:
             self._up.set()
