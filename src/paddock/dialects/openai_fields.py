@@ -24,6 +24,7 @@ BIASES_MAX: Final = 1024
 CHOICES_MAX: Final = 128  # answers of one request, whatever asks for them: `n`, `best_of`, several prompts
 _EXPLAINED_BYTES_MAX: Final = 1_000_000  # a broken body is searched for the culprit up to this size
 _VALUE_CHARACTERS_MAX: Final = 60
+_NESTED: Final = ("messages", "stream_options")
 _NAME_CHARACTERS_MAX: Final = 64
 
 ShortText = Annotated[str, Field(max_length=512)]
@@ -67,7 +68,8 @@ def parse(kind: type[Parsed], given: Mapping[str, Any]) -> Parsed:
         return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        param = spelled(first["loc"])
+        # Elsewhere the rest of the path is about how the field is read, such as which of several types it was not.
+        param = spelled(first["loc"] if first["loc"][0] in _NESTED else first["loc"][:1])
         if first["type"] == "missing":
             raise wrong(param, f"`{param}` is missing.", "Every request needs it.") from None
         rule = first["msg"].removeprefix("Value error, ").replace("Input should", "It should")

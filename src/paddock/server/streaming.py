@@ -6,8 +6,8 @@
 
 Whichever of the three ends first ends the others; `parts` is closed before the response returns, which cancels the request.
 
-sse-starlette's EventSourceResponse would do the same, but it replaces uvicorn's signal handler when it is imported, looks for a
-signal twice a second, and cuts streams as soon as the server is told to end, which is when ours are to be finished.
+sse-starlette's EventSourceResponse would do the same, but it replaces uvicorn's signal handler when it is imported, looks for
+a signal twice a second, and cuts streams as soon as the server is told to end, which is when ours are to be finished.
 """
 
 import asyncio
