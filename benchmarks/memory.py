@@ -85,7 +85,7 @@ async def _loads(model: str) -> list[Loaded]:
 
 async def _four(model: str, library: Library, fleet: SubprocessFleet) -> list[Loaded]:
     path = BUILTIN_MODELS / model if model in _BUILT_IN else shape(model)
-    name = model if model in _BUILT_IN else (await library.pull(f"local://{path}")).name
+    name = model if model in _BUILT_IN else (await library.pull(f"file://{path}")).name
     record = await library.get(name)
     most = min(record.facts.context_window, 3072)
     works = ((most // 4, 1), (most // 4, 4), (most, 1), (most * 3 // 4, 1))
