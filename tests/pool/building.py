@@ -1,7 +1,7 @@
 """A pool over a simulated fleet."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -37,6 +37,7 @@ class Stable:
     records: dict[str, ModelRecord]
     told: list[str]  # of which loads the library heard
     left: list[str]  # of which ends
+    on_predict: Callable[[], None] | None = None  # called just before a prediction is told
 
     async def chat(self, name: str, tokens: int = 5, *, user: str = "me", priority: Priority = Priority.NORMAL) -> str:
         """One whole answer."""
@@ -80,6 +81,8 @@ async def stable(
     async def predict(record: ModelRecord) -> Need:
         await asyncio.sleep(0.001)
         need = fleet.models[record.name].bytes
+        if the.on_predict is not None:
+            the.on_predict()
         return Need(need, need)
 
     async def loaded(record: ModelRecord, runner: Runner) -> None:
@@ -101,9 +104,10 @@ async def stable(
         clock=asyncio.get_running_loop().time,
         observer=observer,
     )
+    the = Stable(pool, fleet, machine, known, told, left)
     before = asyncio.all_tasks()
     try:
-        yield Stable(pool, fleet, machine, known, told, left)
+        yield the
     finally:
         await pool.close()
     assert asyncio.all_tasks() == before, "a task was left behind"

@@ -16,7 +16,7 @@ from paddock.errors import (
 )
 from paddock.pool.observer import Nobody
 from paddock.pool.settings import PoolSettings
-from paddock.pool.status import MemoryState
+from paddock.pool.status import MemoryState, Unloaded
 from paddock.vocabulary import Priority
 from tests.pool.building import Stable, stable
 from tests.pool.simulated import MB, SimulatedModel
@@ -410,5 +410,39 @@ def test_unloading_refuses_waits_or_ends_those_who_use_it() -> None:
             with pytest.raises(RunnerCrashed, match="while it was being loaded"):
                 await loading
             assert the.in_memory == []
+
+    run_virtually(story())
+
+
+def test_a_load_that_is_stopped_before_its_first_step_leaves_nothing() -> None:
+    """A task that is cancelled so early never runs; its room and its waiters must not be forgotten."""
+
+    async def story() -> None:
+        async with stable(model("a")) as the:
+            unloads: list[asyncio.Task[Unloaded]] = []
+
+            def unload_first() -> None:
+                unloads.append(asyncio.create_task(the.pool.unload("a", force=True)))
+
+            the.on_predict = unload_first
+            with pytest.raises(RunnerCrashed, match="while it was being loaded"):
+                await the.chat("a")
+            assert (await unloads[0]).ended == 1
+            assert the.loads == []
+            the.on_predict = None
+            assert await the.chat("a") == "01234"
+            assert the.left == []
+        assert the.left == ["a"]
+
+    run_virtually(story())
+
+
+def test_a_pin_that_came_with_a_load_that_failed_is_taken_back() -> None:
+    async def story() -> None:
+        async with stable(model("a", fails=1)) as the:
+            with pytest.raises(NotEnoughMemory):
+                await the.pool.load("a", pin=True)
+            assert not (await the.pool.load("a")).pinned
+            assert (await the.pool.load("a", pin=True)).pinned
 
     run_virtually(story())
