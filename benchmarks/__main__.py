@@ -8,7 +8,7 @@ from typing import cast
 
 from benchmarks import engine
 from benchmarks.measure import Result, machine
-from benchmarks.rows.row import Options
+from benchmarks.rows.row import USUAL_MINUTES, Options
 
 ALL = ("startup", "listing", "lookups", "pull", "engine", "speculation", "memory")
 
@@ -26,7 +26,7 @@ def main(arguments: argparse.Namespace) -> None:
 def _results(name: str, arguments: argparse.Namespace) -> Iterator[Result]:
     if name == "engine":
         rows = [each for each in arguments.rows.split(",") if each]
-        return engine.main(rows, Options(rounds=arguments.rounds, quick=arguments.quick))
+        return engine.main(rows, Options(rounds=arguments.rounds, quick=arguments.quick, minutes=arguments.minutes))
     module = importlib.import_module(f"benchmarks.{name}")
     return cast("Iterator[Result]", module.main())
 
@@ -36,5 +36,6 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ALL)}; peers makes their environments")
     parser.add_argument("--rows", default="", help="of engine: their names, with commas; all by default")
     parser.add_argument("--rounds", type=int, default=5, help="of engine")
+    parser.add_argument("--minutes", type=float, default=USUAL_MINUTES, help="of engine: about how long it may take")
     parser.add_argument("--quick", action="store_true", help="of engine: a tiny model, to see that it works")
     main(parser.parse_args())

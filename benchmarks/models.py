@@ -24,14 +24,15 @@ SHAPE_37M: Final[dict[str, int]] = {
     "head_dim": 64,
     "intermediate_size": 1536,
 }
-# For long prompts: reading 16k tokens with 37 M parameters takes a CPU minutes, and what is compared is who waits for whom.
-SHAPE_LONG: Final[dict[str, int]] = {
-    "hidden_size": 192,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 3,
+# For long prompts: reading thousands of tokens with 37 M parameters takes a CPU minutes. What is compared is who waits for
+# whom, and how much of the work is padding; with one layer it would be who starts a step sooner.
+SHAPE_NARROW: Final[dict[str, int]] = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
     "num_key_value_heads": 1,
     "head_dim": 64,
-    "intermediate_size": 576,
+    "intermediate_size": 384,
 }
 SHAPE_TINY: Final[dict[str, int]] = {
     "hidden_size": 64,
@@ -41,6 +42,7 @@ SHAPE_TINY: Final[dict[str, int]] = {
     "head_dim": 32,
     "intermediate_size": 96,
 }
+SHAPES: Final = {"37m": SHAPE_37M, "narrow": SHAPE_NARROW, "tiny": SHAPE_TINY}
 CONTEXT: Final = 32768
 _VOCABULARY: Final = 4096  # pony's
 _END_TOKENS: Final = (0, 1, 2)  # and the one that begins a message
@@ -49,16 +51,17 @@ _COMMIT: Final = f"{37:040x}"
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def qwen3(name: str = "qwen3-37m-32k", shape: dict[str, int] = SHAPE_37M, *, cache: Path = CACHE) -> Path:
-    """The folder of the model, made when it is not there yet."""
+def qwen3(shape: str = "37m", *, cache: Path = CACHE) -> Path:
+    """The folder of the model of that shape, made when it is not there yet."""
+    name = f"qwen3-{shape}-32k"
     folder = cache / name
     if folder.is_dir():
         return folder
     making = cache / f"{name}.making"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    (making / "config.json").write_text(json.dumps(_config(shape), indent=2))
-    save_file(_weights(shape), making / "model.safetensors", metadata={"format": "mlx"})
+    (making / "config.json").write_text(json.dumps(_config(SHAPES[shape]), indent=2))
+    save_file(_weights(SHAPES[shape]), making / "model.safetensors", metadata={"format": "mlx"})
     with as_file(files("paddock") / "builtin_models" / "pony") as pony:
         for file in _TOKENIZER_FILES:
             shutil.copy(pony / file, making / file)

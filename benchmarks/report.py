@@ -16,7 +16,7 @@ _KEPT, _MISSED, _GOAL, _INK = "#2f8f5b", "#c4472f", "#555555", "#222222"
 
 def markdown(findings: Sequence[Finding]) -> str:
     """A row a finding: the median and how far rounds lay apart."""
-    lines = ["| work | goal | measured | rounds between | medians: ours, theirs |", "|---|---|---|---|---|"]
+    lines = ["| work | goal | measured | rounds | between | medians: ours, theirs |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(_cells(finding))} |" for finding in findings]
     return "\n".join(lines)
 
@@ -56,7 +56,7 @@ def svg(findings: Sequence[Finding], caption: str) -> str:
 def _cells(finding: Finding) -> list[str]:
     goal = "" if finding.goal is None else f"{'≥' if finding.at_least else '≤'} {finding.goal:g} {finding.value_unit}"
     if finding.failure:
-        return [finding.what, goal, f"no figure: {finding.failure.splitlines()[-1][:120]}", "", ""]
+        return [finding.what, goal, f"no figure: {finding.failure.splitlines()[-1][:120]}", "", "", ""]
     result = finding.result
     word = "" if result is None else ", kept" if result.kept else ", missed"
     low, high = finding.spread
@@ -64,7 +64,8 @@ def _cells(finding: Finding) -> list[str]:
     if finding.theirs:
         medians += f", {median(finding.theirs):.4g}"
     between = f"{low:.3g} to {high:.3g}" if len(finding.ours) > 1 else ""
-    return [finding.what, goal, f"{finding.value:.3g} {finding.value_unit}{word}", between, f"{medians} {finding.unit}"]
+    measured = f"{finding.value:.3g} {finding.value_unit}{word}"
+    return [finding.what, goal, measured, str(len(finding.ours)), between, f"{medians} {finding.unit}"]
 
 
 def _share(finding: Finding) -> float:

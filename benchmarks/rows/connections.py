@@ -11,10 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from benchmarks.asking import asks
-from benchmarks.rows.figures import NO_SERVER, figure, no_figure
+from benchmarks.rows.figures import figure, no_figure
 from benchmarks.rows.row import Compared, Finding, Options
 from benchmarks.serving.arena import Arena
-from benchmarks.serving.contenders import PADDOCK, has_server
+from benchmarks.serving.contenders import PADDOCK
 from benchmarks.serving.http import HttpServing
 from benchmarks.serving.serving import Serving, cpu_seconds, memory_bytes
 
@@ -42,8 +42,6 @@ class Connections:
         return options.model()
 
     async def measure(self, arena: Arena, options: Options) -> list[Finding]:
-        if not has_server():
-            return [no_figure(_CPU, _UNIT, NO_SERVER, _GOAL_PERCENT)]
         await arena.clear()
         try:
             with _files_allowed(3 * _CONNECTIONS):

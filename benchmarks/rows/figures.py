@@ -1,11 +1,11 @@
 """Findings that are compared with nobody."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from benchmarks.rows.row import Compared, Finding
 
-NO_SERVER = "this tree has no `paddock serve`"
-_WHY_MAX = 300
+_WHY_MAX: Final = 300
 
 
 def figure(what: str, unit: str, values: Sequence[float], goal: float | None = None) -> Finding:

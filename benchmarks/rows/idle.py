@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.rows.figures import NO_SERVER, figure, no_figure
+from benchmarks.rows.figures import figure, no_figure
 from benchmarks.rows.row import Finding, Options
 from benchmarks.serving.arena import Arena
-from benchmarks.serving.contenders import ENGINE, LLAMA, MLX_LM_SAME_BLAS, PADDOCK, VLLM, has_server
+from benchmarks.serving.contenders import ENGINE, LLAMA, MLX_LM_SAME_BLAS, PADDOCK, VLLM
 from benchmarks.serving.serving import Contender, Serving, cpu_seconds
 
 _IDLE_S: Final = 25.0
@@ -33,7 +33,7 @@ class Idle:
         await arena.clear()
         up: list[tuple[Contender, Serving]] = []
         findings: list[Finding] = []
-        for contender in (*((PADDOCK,) if has_server() else ()), ENGINE, MLX_LM_SAME_BLAS, VLLM, LLAMA):
+        for contender in (PADDOCK, ENGINE, MLX_LM_SAME_BLAS, VLLM, LLAMA):
             try:
                 up.append((contender, await arena.start(contender, options.model())))
             except Exception as error:  # noqa: BLE001  the others are still measured
@@ -46,8 +46,6 @@ class Idle:
         for (contender, serving), used in zip(up, before, strict=True):
             percent = 100 * (cpu_seconds(serving.process) - used) / took
             findings.append(figure(_what(contender), _UNIT, [percent], _goal(contender)))
-        if not has_server():
-            findings.append(no_figure(_what(PADDOCK), _UNIT, NO_SERVER, _GOAL_PERCENT))
         await arena.clear()
         return findings
 

@@ -11,10 +11,11 @@ from typing import Final, Protocol
 
 from benchmarks.asking import Answer, Ask
 from benchmarks.measure import Result
-from benchmarks.models import SHAPE_37M, SHAPE_LONG, SHAPE_TINY, qwen3
+from benchmarks.models import CACHE, qwen3
 from benchmarks.serving.arena import Arena
 from benchmarks.serving.serving import Contender, Serving
 
+USUAL_MINUTES: Final = 15.0
 _APART_S: Final = 0.004
 Numbers = Mapping[str, float]  # what one turn measured, by name
 
@@ -25,14 +26,12 @@ class Options:
 
     rounds: int = 5
     quick: bool = False
+    minutes: float = USUAL_MINUTES  # for all rows, about; more rounds fit into more
     cache: Path | None = None  # where models are made; None is the usual place
 
-    def model(self, *, long: bool = False) -> Path:
-        """37 million parameters, or the small one for long prompts; a tiny one for both when quick."""
-        name, shape = ("qwen3-long-32k", SHAPE_LONG) if long else ("qwen3-37m-32k", SHAPE_37M)
-        if self.quick:
-            name, shape = "qwen3-tiny-32k", SHAPE_TINY
-        return qwen3(name, shape, cache=self.cache) if self.cache else qwen3(name, shape)
+    def model(self, shape: str = "37m") -> Path:
+        """Of that shape; a tiny one for all when quick."""
+        return qwen3("tiny" if self.quick else shape, cache=self.cache or CACHE)
 
 
 class Compared(StrEnum):
@@ -160,37 +159,35 @@ class Turns:
     contenders: Sequence[Contender]
     play: Callable[[Serving, int, Options], Awaitable[Numbers]]  # one turn; the number is that of the round
     conclude: Callable[[Played], list[Finding]]
-    long: bool = False
-    once: frozenset[str] = frozenset()  # too slow for more than one round
+    shape: str = "37m"  # of the model
+    rounds_max: int | None = None  # of a row that is too slow for more
     turn_limit_s: float = 60.0
-    row_limit_s: float = 150.0  # no round begins later
+    row_limit_s: float = 90.0  # no round begins later, in the usual quarter of an hour
 
     def model(self, options: Options) -> Path:
-        return options.model(long=self.long)
+        return options.model(self.shape)
 
     async def measure(self, arena: Arena, options: Options) -> list[Finding]:
         played, model = Played(), self.model(options)
         began = time.monotonic()
-        for number in range(options.rounds):
-            if number and time.monotonic() - began > self.row_limit_s:
+        for number in range(min(options.rounds, self.rounds_max or options.rounds)):
+            if number and time.monotonic() - began > self.row_limit_s * options.minutes / USUAL_MINUTES:
                 print(f"  {self.name}: out of time after {number} rounds", flush=True)
                 break
             for contender in self.contenders:
-                if contender.name in played.failures or (number and contender.name in self.once):
-                    continue
-                await self._turn(arena, contender, model, number, options, played)
+                if contender.name not in played.failures:
+                    await self._turn(arena, contender, model, number, options, played)
         return self.conclude(played)
 
     async def _turn(
         self, arena: Arena, contender: Contender, model: Path, number: int, options: Options, played: Played
     ) -> None:
-        limit_s = self.turn_limit_s * (4 if contender.name in self.once else 1)
         began = time.monotonic()
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(self.turn_limit_s):
                 measured = await self.play(await arena.alone(contender, model), number, options)
         except TimeoutError:
-            why = f"did not finish within {limit_s:.0f} s"
+            why = f"did not finish within {self.turn_limit_s:.0f} s"
         except Exception as error:  # noqa: BLE001  whatever a contender does, the others are still measured
             why = f"{type(error).__name__}: {str(error)[-600:]}"
         else:

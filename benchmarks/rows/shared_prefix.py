@@ -5,7 +5,7 @@ from typing import Final
 
 from benchmarks.asking import after, asks, mean_first_token_s, text
 from benchmarks.rows.row import Finding, Numbers, Options, Played, Row, Turns, answers_of
-from benchmarks.serving.contenders import ours
+from benchmarks.serving.contenders import PADDOCK
 from benchmarks.serving.serving import Serving
 
 _STREAMS: Final = 8
@@ -16,20 +16,18 @@ _SUFFIX: Final = "suffix alone, s"
 
 
 def rows() -> list[Row]:
-    us = ours()
-
     def conclude(played: Played) -> list[Finding]:
         return [
             played.compare(
                 "first token, 8 at once, 2k shared + 64 own, over 8 × 2k cold",
                 "s",
                 _SHARED,
-                us,
+                PADDOCK,
                 other_name=_COLD,
                 goal=0.35,
             ),
             played.compare(
-                "the same with the 2k known, over the 64 alone", "s", _WARM, us, other_name=_SUFFIX, goal=1.2
+                "the same with the 2k known, over the 64 alone", "s", _WARM, PADDOCK, other_name=_SUFFIX, goal=1.2
             ),
         ]
 
@@ -37,10 +35,11 @@ def rows() -> list[Row]:
         Turns(
             name="prefix",
             title="first token of eight at once, 2k shared and 64 own tokens each",
-            contenders=(us,),
+            contenders=(PADDOCK,),
             play=_play,
             conclude=conclude,
             turn_limit_s=90,
+            row_limit_s=70,
         )
     ]
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from benchmarks.asking import Ask
 from benchmarks.models import CACHE
-from benchmarks.rows.figures import NO_SERVER, figure, no_figure
+from benchmarks.rows.figures import figure, no_figure
 from benchmarks.rows.row import Finding, Options
 from benchmarks.serving.arena import Arena
-from benchmarks.serving.contenders import has_server, paddock_serve
+from benchmarks.serving.contenders import paddock_serve
 
 _PROMISES: Final = (("`paddock serve` to ready", 2.0), ("from there to the first token of `pony`, which loads it", 3.0))
 
@@ -26,8 +26,6 @@ class Start:
 
     async def measure(self, arena: Arena, options: Options) -> list[Finding]:
         await arena.clear()
-        if not has_server():
-            return [no_figure(what, "s", NO_SERVER, goal) for what, goal in _PROMISES]
         ready: list[float] = []
         loaded: list[float] = []
         try:

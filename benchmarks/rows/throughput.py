@@ -13,7 +13,6 @@ from benchmarks.serving.contenders import (
     PADDOCK,
     VLLM,
     OfGguf,
-    ours,
 )
 from benchmarks.serving.serving import Contender, Serving
 
@@ -24,34 +23,41 @@ _PAIRS: Final = 8  # short prompts in one turn; their median is what the turn ca
 
 
 def rows() -> list[Row]:
-    us = ours()
-
     def sixteen(played: Played) -> list[Finding]:
-        goals = ((MLX_LM_INSTALLED, 30.0), (MLX_LM_SAME_BLAS, 2.0), (VLLM, 2.5))
-        return [_faster(played, f"{STREAMS} streams", us, peer, goal) for peer, goal in goals]
+        goals = ((MLX_LM_SAME_BLAS, 2.0), (VLLM, 2.5))
+        return [_faster(played, f"{STREAMS} streams", PADDOCK, peer, goal) for peer, goal in goals]
 
     return [
         Turns(
             name="16",
             title=f"{STREAMS} streams, about 200 tokens in, 32 to 128 out",
-            contenders=(us, MLX_LM_SAME_BLAS, VLLM, MLX_LM_INSTALLED),
-            once=frozenset({MLX_LM_INSTALLED.name}),
+            contenders=(PADDOCK, MLX_LM_SAME_BLAS, VLLM),
             play=_streams(STREAMS, seed=2000),
             conclude=sixteen,
+            row_limit_s=100,
+        ),
+        Turns(
+            name="installed",
+            title=f"{STREAMS} streams, the peer with the BLAS that comes with it",
+            contenders=(PADDOCK, MLX_LM_INSTALLED),
+            play=_streams(STREAMS, seed=2500),
+            conclude=lambda played: [_faster(played, f"{STREAMS} streams", PADDOCK, MLX_LM_INSTALLED, 30.0)],
+            rounds_max=1,
+            turn_limit_s=260,
         ),
         Turns(
             name="1",
             title="one stream, about 200 tokens in, 32 to 128 out",
-            contenders=(us, MLX_LM_SAME_BLAS),
+            contenders=(PADDOCK, MLX_LM_SAME_BLAS),
             play=_streams(1, seed=1000),
-            conclude=lambda played: [_faster(played, "one stream", us, MLX_LM_SAME_BLAS, 1.0)],
+            conclude=lambda played: [_faster(played, "one stream", PADDOCK, MLX_LM_SAME_BLAS, 1.0)],
         ),
         Turns(
             name="gguf",
             title=f"the same weights as GGUF (Q8_0), {STREAMS} streams",
-            contenders=(OfGguf(us), LLAMA),
+            contenders=(OfGguf(PADDOCK), LLAMA),
             play=_streams(STREAMS, seed=3000),
-            conclude=lambda played: [_faster(played, f"GGUF, {STREAMS} streams", OfGguf(us), LLAMA, 0.97)],
+            conclude=lambda played: [_faster(played, f"GGUF, {STREAMS} streams", OfGguf(PADDOCK), LLAMA, 0.97)],
         ),
         Turns(
             name="server",

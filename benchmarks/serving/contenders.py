@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,13 +129,3 @@ MLX_LM_INSTALLED: Final = Peer("mlx_lm.server, as installed", MLX_LM, _MLX_LM_SE
 MLX_LM_SAME_BLAS: Final = Peer("mlx_lm.server, same BLAS", MLX_LM, _MLX_LM_SERVER)
 VLLM: Final = Peer("vllm-mlx, same BLAS", VLLM_MLX, _VLLM_MLX_SERVER)
 LLAMA: Final = Peer("llama.cpp's server", XLLAMACPP, _LLAMA_SERVER, fast_blas=False, gguf=True)
-PEERS: Final[Sequence[Contender]] = (MLX_LM_SAME_BLAS, MLX_LM_INSTALLED, VLLM, LLAMA)
-
-
-def ours() -> Contender:
-    """Whoever stands for Paddock: its server, or its engine alone in a tree that has no server."""
-    return PADDOCK if has_server() else ENGINE
-
-
-def has_server() -> bool:
-    return (Path(__file__).parents[2] / "src" / "paddock" / "cli" / "commands" / "serve.py").exists()
