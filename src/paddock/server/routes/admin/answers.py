@@ -44,7 +44,7 @@ FAILURES: Final[dict[int | str, dict[str, Any]]] = {
     "5XX": _problem("The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do."),
 }
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "Server-sent events.", "content": {EVENTS: {"schema": {"type": "string"}}}},
+    200: {"description": "Server-sent events.", "content": {EVENTS: {}}},
     **FAILURES,
 }
 
