@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -48,8 +49,13 @@ class Running:
 
 
 @contextmanager
-def running_server(folder: Path, *, flags: Mapping[str, Any] | None = None) -> Generator[Running]:
-    """A server with everything of its own below `folder`. It drains when the block ends."""
+def running_server(
+    folder: Path, *, flags: Mapping[str, Any] | None = None, send_buffer_bytes: int | None = None
+) -> Generator[Running]:
+    """A server with everything of its own below `folder`. It drains when the block ends.
+
+    `send_buffer_bytes`: how much the system keeps for a client that does not read; megabytes, unless it is told.
+    """
     environment = {
         "HOME": str(folder / "home"),
         "PADDOCK_HOME": str(folder / "paddock"),
@@ -60,6 +66,8 @@ def running_server(folder: Path, *, flags: Mapping[str, Any] | None = None) -> G
     }
     config = load_config(environment=environment, workspace=folder, flags=flags or {}, home=folder / "home")
     listener = listen("127.0.0.1", 0, ours=None)
+    if send_buffer_bytes is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     state = ServerState(pid=0, address=url, token="token", version="test", started_at=datetime.now(UTC))
     ready = threading.Event()
