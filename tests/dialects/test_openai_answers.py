@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.dialects.openai_answers import AnswerHead, ChatRenderer, CompletionRenderer, Renderer
@@ -45,6 +45,7 @@ def pieces(texts: Sequence[str], *, logprob: float = -0.5, usage: Usage | None =
     return [*events, GenerateEvent(id="1", finish_reason=FinishReason.STOP, usage=usage or Usage(completion_tokens=2))]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_chunks_of_a_chat_join_to_the_whole(texts: list[str]) -> None:
     whole, streamed = ChatRenderer(asked(), HEAD), ChatRenderer(asked(), HEAD)
@@ -61,6 +62,7 @@ def test_chunks_of_a_chat_join_to_the_whole(texts: list[str]) -> None:
     assert b"".join(bytes(token.bytes or ()) for token in logprobs.content or []).decode() == text
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_chunks_of_a_completion_join_to_the_whole(texts: list[str]) -> None:
     """With the offsets of its tokens, counted in characters."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types import completion_create_params
 from openai.types.chat import completion_create_params as chat_create_params
@@ -51,6 +51,7 @@ def test_every_field_of_the_specification_is_known(kind: type[Any], params: type
     assert set(params.__annotations__) <= {*kind.model_fields, *known_besides()}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted({*ChatFields.model_fields, *known_besides()})), VALUES)
 def test_any_value_of_any_field_is_taken_or_refused(name: str, value: Any) -> None:
     """Never anything but a UsageError, and it names a field that was sent."""
@@ -60,6 +61,7 @@ def test_any_value_of_any_field_is_taken_or_refused(name: str, value: Any) -> No
         json.dumps(refused.message).encode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
     """Nothing else comes out of a reader, whatever goes in."""
@@ -71,6 +73,7 @@ def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
         assert refused.http_status == 400
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text()), min_size=1, max_size=5))
 def test_any_text_arrives_as_it_was_sent(turns: list[tuple[str, str]]) -> None:
     """Every character that is one, in a text or in parts."""

@@ -1,7 +1,7 @@
 """The models in memory here, as a provider: what names and seeds mean. `tests/server` shows how it answers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.engine.checks import SEED_MAX, SEED_MIN
@@ -15,6 +15,7 @@ async def nothing_here(name: str) -> ModelRecord:
     raise ModelNotFound(f"There is no model `{name}`.", hint="Pull it.")
 
 
+@settings(deadline=None)
 @given(st.integers(SEED_MIN, SEED_MAX))
 def test_choices_have_seeds_of_their_own_and_the_first_the_request_s(seed: int) -> None:
     """Asking for more answers changes nothing about the first, and the same request gives the same ones."""
