@@ -69,13 +69,13 @@ def qwen3(shape: str = "37m", *, cache: Path = CACHE) -> Path:
     return folder
 
 
-def hub_cache(model: Path, *, cache: Path = CACHE) -> tuple[Path, str]:
+def hub_cache(model: Path) -> tuple[Path, str]:
     """A Hugging Face home in which `model` (a folder or one weight file) is found under a name; both are returned.
 
     That is how a server that knows models by name gets one without a download. Files are linked, not copied.
     """
     name = f"bench/{model.name.removesuffix('.gguf')}{'-gguf' if model.suffix == '.gguf' else ''}"
-    home = cache / "hub-home"
+    home = model.parent / "hub-home"
     repository = home / "hub" / f"models--{name.replace('/', '--')}"
     snapshot = repository / "snapshots" / _COMMIT
     wanted = [model] if model.is_file() else sorted(model.iterdir())

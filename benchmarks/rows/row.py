@@ -187,7 +187,7 @@ class Turns:
             async with asyncio.timeout(self.turn_limit_s):
                 measured = await self.play(await arena.alone(contender, model), number, options)
         except TimeoutError:
-            why = f"did not finish within {self.turn_limit_s:.0f} s"
+            why = f"did not finish within {self.turn_limit_s:g} s"
         except Exception as error:  # noqa: BLE001  whatever a contender does, the others are still measured
             why = f"{type(error).__name__}: {str(error)[-600:]}"
         else:

@@ -1,8 +1,9 @@
 """Who is measured. Each is started with its defaults; what is set is the port, the model, and one BLAS for all."""
 
+import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 from benchmarks.gguf_model import as_gguf
 from benchmarks.models import CACHE, hub_cache
 from benchmarks.serving.engine_alone import EngineServing, engine_serving
-from benchmarks.serving.environments import MLX_LM, VLLM_MLX, XLLAMACPP, Environment
+from benchmarks.serving.environments import MLX_LM, VLLM_MLX, XLLAMACPP
 from benchmarks.serving.http import HttpServing, client
 from benchmarks.serving.processes import free_port, server_process, wait_until_it_answers
 from benchmarks.serving.serving import Contender, Serving
@@ -75,7 +76,7 @@ class Peer:
     """A server of somebody else, in an environment of its own."""
 
     name: str
-    environment: Environment
+    python: Callable[[], Path]  # the interpreter of its environment
     arguments: tuple[str, ...]  # behind the interpreter; {model} and {port} are filled in
     fast_blas: bool = True  # False: as it is installed
     gguf: bool = False  # it takes weight files
@@ -88,7 +89,7 @@ class Peer:
         log = _LOGS / f"{self.name.replace('/', '-').replace(' ', '-')}.log"
         weights = as_gguf(model) if self.gguf and model.suffix != ".gguf" else model
         filled = [each.format(model=weights, port=port) for each in self.arguments]
-        command = [self.environment.python(), *filled]
+        command = [await asyncio.to_thread(self.python), *filled]
         preload = same_blas() if self.fast_blas else None
         async with server_process(command, {}, log=log, preload=preload) as process, client() as asking:
             await wait_until_it_answers(f"{address}/v1/models", process, log, asking)
@@ -125,7 +126,7 @@ _LLAMA_SERVER: Final = (
 
 ENGINE: Final = EngineAlone()
 PADDOCK: Final = PaddockServer()
-MLX_LM_INSTALLED: Final = Peer("mlx_lm.server, as installed", MLX_LM, _MLX_LM_SERVER, fast_blas=False)
-MLX_LM_SAME_BLAS: Final = Peer("mlx_lm.server, same BLAS", MLX_LM, _MLX_LM_SERVER)
-VLLM: Final = Peer("vllm-mlx, same BLAS", VLLM_MLX, _VLLM_MLX_SERVER)
-LLAMA: Final = Peer("llama.cpp's server", XLLAMACPP, _LLAMA_SERVER, fast_blas=False, gguf=True)
+MLX_LM_INSTALLED: Final = Peer("mlx_lm.server, as installed", MLX_LM.python, _MLX_LM_SERVER, fast_blas=False)
+MLX_LM_SAME_BLAS: Final = Peer("mlx_lm.server, same BLAS", MLX_LM.python, _MLX_LM_SERVER)
+VLLM: Final = Peer("vllm-mlx, same BLAS", VLLM_MLX.python, _VLLM_MLX_SERVER)
+LLAMA: Final = Peer("llama.cpp's server", XLLAMACPP.python, _LLAMA_SERVER, fast_blas=False, gguf=True)
