@@ -17,7 +17,7 @@ _POOR = 0.25  # below this share of guesses kept, guessing costs more than it sa
 _REST_TOKENS = 64  # how long a sequence whose guesses were poor is left alone
 _GRAMS = (3, 2)  # lengths of the endings looked up, longest first
 _TRUST_SMOOTHING = 0.25  # weight of the newest guess of the first of two guessers
-_TRUSTED = 0.5  # below this share of guesses right, the second is asked instead
+_TRUSTED = 0.75  # below this share of guesses right, the second is asked instead: a draft model is right as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class NgramDrafter:
 class _Trust:
     """How far the first guesser is believed for one sequence."""
 
-    kept: float = 1.0  # smoothed share of its guesses that came true; begins hopeful
+    kept: float = 0.0  # smoothed share of its guesses that came true; it must have been right before it is followed
     start: int = 0  # where its last guess begins
     guess: tuple[int, ...] = ()
 
@@ -103,7 +103,7 @@ class FirstThen:
     """Two guessers: the first where it has an idea and has been right, the second otherwise.
 
     The first should be cheap and silent when it does not know, as n-grams are. What it guessed is compared with what came,
-    so that a text in which it is always wrong is left to the second.
+    used or not, so that it is followed where it has been right and a text in which it is wrong is left to the second.
     """
 
     def __init__(self, first: Drafter, second: Drafter) -> None:
