@@ -27,6 +27,7 @@ from typing import Any
 from paddock.engine.speculation import DraftWish
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.errors import NotEnoughMemory, UsageError
+from paddock.families.detection import PLAIN
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.main import serve
 from paddock.runner.opening import LoadOptions, OpenedModel
@@ -43,12 +44,14 @@ class ToyTokenizer:
     def encode(self, text: str) -> Sequence[int]:
         return list(text.encode())
 
-    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+    family = PLAIN
+
+    def render(self, messages: Sequence[Message], options: Mapping[str, Any], **_: object) -> Sequence[int]:
         if options.get("no_template"):
             raise UsageError("`toy` has no chat template.", hint="Send a prompt.")
         return self.encode("".join(f"{message.role}: {message.content}\n" for message in messages))
 
-    def decode(self, tokens: Sequence[int]) -> str:
+    def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         return bytes(token for token in tokens if token != END).decode(errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
@@ -154,8 +157,7 @@ def _do(command: str) -> None:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "noise":
-            for line in range(20_000):
-                print("a line of noise that nobody wants to read", line, file=sys.stderr)
+            print("a line of noise that nobody wants to read\n" * 20_000, file=sys.stderr)
             print("these are my last words, from /some/private/folder at 0x7f00", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         case "raise":

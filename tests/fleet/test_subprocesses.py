@@ -202,7 +202,10 @@ async def test_log_lines_of_a_runner_name_the_request_and_nothing_that_it_said(
         assert f"`{name}`" in failed.value.message or name == "8b1c"
     with pytest.raises(RunnerCrashed, match="`9d2e`"):
         await answer(runner, GenerateRequest(id="9d2e", prompt="!raise secrets", sampling=Sampling(max_tokens=3)))
+    with pytest.raises(PaddockError):
+        await answer(runner, GenerateRequest(id="1\nforged line", prompt="!poison", sampling=Sampling(max_tokens=3)))
     lines = [record.getMessage() for record in caplog.records]
+    assert not any("\n" in line.partition("stderr=")[0] for line in lines)
     for event, name in (
         ("request_failed", "7f3a"),
         ("step_refused", "8b1c"),

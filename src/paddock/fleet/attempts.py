@@ -9,6 +9,7 @@ from typing import Final
 from paddock.errors import CrashedTwice, Overloaded, PaddockError
 from paddock.fleet.due import GRACE_S, Due
 from paddock.fleet.link import Link
+from paddock.fleet.naming import in_line
 from paddock.fleet.probation import Probation
 from paddock.vocabulary import GenerateEvent, GenerateRequest
 
@@ -46,7 +47,9 @@ class Attempts:
                         yield event
                 return
             except _Lost as lost:
-                _log.warning("runner.request_lost name=%s pid=%d request=%s", self._name, link.pid, request.id)
+                _log.warning(
+                    "runner.request_lost name=%s pid=%d request=%s", self._name, link.pid, in_line((request.id,))
+                )
                 if is_last or link.was_closed:
                     raise lost.reason from None
             async with due.limit(grace_s=GRACE_S), self._probation.trial():
@@ -63,7 +66,9 @@ class Attempts:
         except _Lost as lost:
             if link.was_closed:
                 raise lost.reason from None
-            _log.error("runner.request_crashed_twice name=%s pid=%d request=%s", self._name, link.pid, request.id)
+            _log.error(
+                "runner.request_crashed_twice name=%s pid=%d request=%s", self._name, link.pid, in_line((request.id,))
+            )
             raise CrashedTwice(
                 f"Request `{request.id}` ended the process of `{self._name}` twice, the second time alone: "
                 f"it is the likely cause. {lost.reason.message}",

@@ -14,6 +14,7 @@ from paddock.errors import Overloaded, PaddockError, ProtocolError, RunnerCrashe
 from paddock.fleet.answers import Answer
 from paddock.fleet.child import Child
 from paddock.fleet.failures import error_of
+from paddock.fleet.naming import in_line
 from paddock.fleet.timing import FleetTiming
 from paddock.runner.executor import LoadedModel
 from paddock.runner.messages import (
@@ -252,7 +253,7 @@ class Link:
                     event,
                     self._options.name,
                     self.pid,
-                    ",".join(requests),
+                    in_line(requests),
                     told,
                 )
             case LoadFailed(code, text, hint) | Failed(code, text, hint):

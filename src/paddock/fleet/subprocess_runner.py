@@ -11,6 +11,7 @@ from paddock.fleet.attempts import Attempts
 from paddock.fleet.child import Child
 from paddock.fleet.fleet import RunnerSpec, RunnerState, RunnerStats
 from paddock.fleet.link import Link
+from paddock.fleet.naming import in_line
 from paddock.fleet.timing import FleetTiming
 from paddock.runner.executor import LoadedModel
 from paddock.runner.opening import LoadOptions
@@ -158,7 +159,7 @@ class SubprocessRunner:
                 self._spec.name,
                 link.pid,
                 reason,
-                ",".join(link.unanswered) or "none",
+                in_line(link.unanswered),
                 link.said,
             )
             if time.monotonic() - began >= self._timing.steady_s:
