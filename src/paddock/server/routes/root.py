@@ -15,6 +15,11 @@ _PAGE: Final = """\
 <a href="/v1/models">models</a>, <a href="/readyz">state</a>, <a href="/metrics">metrics</a>
 and the <a href="/openapi.json">description of every endpoint</a>.</p></html>
 """
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "referrer-policy": "no-referrer",
+    "vary": "accept",
+}
 
 
 def router(rooms: ServerRooms) -> APIRouter:
@@ -23,7 +28,7 @@ def router(rooms: ServerRooms) -> APIRouter:
     @routes.api_route("/", methods=["GET", "HEAD"], response_class=Response, include_in_schema=False)
     async def root(request: Request) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_PAGE)
+            return HTMLResponse(_PAGE, headers=_HEADERS)
         return PlainTextResponse(LINE)
 
     return routes
