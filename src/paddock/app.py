@@ -59,11 +59,11 @@ from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
 
 if TYPE_CHECKING:
+    from paddock.pool.observer import PoolObserver
     from paddock.pool.pool import Pool
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
     from paddock.telemetry.logs import LogTail
-    from paddock.telemetry.metrics import Metrics
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
 
@@ -116,7 +116,7 @@ async def open_fleet() -> AsyncGenerator[Fleet]:
 
 @asynccontextmanager
 async def open_pool(
-    config: Config, world: World, *, library: Library, fleet: Fleet, observer: "Metrics"
+    config: Config, world: World, *, library: Library, fleet: Fleet, observer: "PoolObserver"
 ) -> AsyncGenerator["Pool"]:
     """Models in memory, within what `config` allows. All of them leave with the block."""
     from paddock.pool.pool import Pool

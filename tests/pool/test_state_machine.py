@@ -152,7 +152,7 @@ def test_at_random_no_stream_is_cut_and_limits_hold() -> None:
         run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType] (untyped in Hypothesis)
             PoolMachine,
             settings=settings(
-                max_examples=30 if SOAK_S else 4,
+                max_examples=5 if SOAK_S else 4,
                 stateful_step_count=30 if SOAK_S else 12,
                 deadline=None,
                 phases=[Phase.generate],

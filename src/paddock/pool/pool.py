@@ -159,7 +159,7 @@ class Pool:
             else:
                 held.retiring = True
         await held.gone.wait()
-        return Unloaded(name=held.name, was_loaded=True, freed_bytes=held.room_bytes, ended=ended)
+        return Unloaded(name=held.name, was_loaded=True, freed_bytes=held.measured_bytes or 0, ended=ended)
 
     async def _unload_loading(self, held: Held, waiting: Sequence[Waiter], *, force: bool, wait: bool) -> int:
         """It is not there yet: stop its load, or wait for its end. How many requests that ended."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from paddock.config.kinds import listed
 from paddock.config.schema import Config
 from paddock.config.units import FOREVER
+from paddock.errors import UsageError
 from paddock.library.keepalive import KeepAlive
 from paddock.library.records import ModelRecord
 from paddock.pool.planning import Limits, Policy
@@ -38,9 +39,13 @@ class PoolSettings:
 
     def keep_alive_of(self, record: ModelRecord) -> float | None:
         """In seconds, None is forever: the model's own, else what the configuration says of it, else of all."""
-        if record.keep_alive is not None:
+        configured = self.keep_alives.get(record.name, self.keep_alive_s)
+        if record.keep_alive is None:
+            return configured
+        try:
             return KeepAlive.parse(record.keep_alive).seconds
-        return self.keep_alives.get(record.name, self.keep_alive_s)
+        except UsageError:  # a row that somebody damaged is no reason not to answer
+            return configured
 
 
 def pool_settings(config: Config, *, usable_bytes: int) -> PoolSettings:
