@@ -117,6 +117,8 @@ class Library:
         Raises UsageError when a short name fits several.
         """
         models = await self._rooms.shelf.models()
+        if name in models:  # nearly every request of a server: no look into the database then
+            return models[name]
         resolved = resolve_name(name, models, await self._rooms.records.aliases())
         if resolved is not None:
             return models.get(resolved)
