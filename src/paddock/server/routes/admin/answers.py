@@ -35,13 +35,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {_PROBLEM: {"schema": Problem.model_json_schema()}}}
+def _problem(title: str, description: str) -> dict[str, Any]:
+    """Two titles for one shape: generators of clients make a class of each, and classes of one name would clash."""
+    schema = {**Problem.model_json_schema(), "title": title}
+    return {"description": description, "content": {_PROBLEM: {"schema": schema}}}
 
 
 FAILURES: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": _problem("The request cannot be carried out; `code` and `hint` say why and what to do."),
-    "5XX": _problem("The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do."),
+    "4XX": _problem("Refusal", "The request cannot be carried out; `code` and `hint` say why and what to do."),
+    "5XX": _problem(
+        "Outage", "The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do."
+    ),
 }
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Server-sent events.", "content": {EVENTS: {}}},
