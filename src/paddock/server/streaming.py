@@ -1,4 +1,4 @@
-"""Answers that go out while they are made, as server-sent events; and work that ends when its client leaves.
+"""Answers that go out while they are made, as server-sent events or lines of JSON; and work that ends when its client leaves.
 
     parts ──► writing ──► send        a slow client holds `writing` up, which holds the model's answer up: what waits is one
     clock ──► commenting ─┘           answer at the most. One that reads nothing at all is cut off by the connection itself,
@@ -15,6 +15,7 @@ which is when ours are to be finished.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from starlette.responses import Response
@@ -22,7 +23,17 @@ from starlette.types import Receive, Scope, Send
 
 from paddock.errors import Interrupted
 
-COMMENT: Final = b": waiting\n\n"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """How the parts of a stream are told apart, and what may stand between them."""
+
+    media_type: str
+    comment: bytes  # keeps a connection open while no part comes; empty where the form has nothing that says nothing
+
+
+EVENTS: Final = Framing(media_type="text/event-stream", comment=b": waiting\n\n")
+LINES: Final = Framing(media_type="application/x-ndjson", comment=b"")
 
 Result = TypeVar("Result")
 
@@ -68,8 +79,6 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 class EventStream(Response):
     """Sends `parts` as they come, each as it stands; while none comes, comments that keep the connection open."""
 
-    media_type = "text/event-stream"
-
     def __init__(
         self,
         parts: AsyncGenerator[bytes],
@@ -78,12 +87,15 @@ class EventStream(Response):
         comment_s: float,
         headers: Mapping[str, str],
         clock: Callable[[], float],
+        framing: Framing = EVENTS,
     ) -> None:
         """`parts` raises nothing: failures are events, too. `leaving` is watch_client's, and ends with the response."""
         self.status_code = 200
+        self.media_type = framing.media_type
         self.background = None
         self._parts = parts
         self._leaving = leaving
+        self._comment = framing.comment
         self._comment_s = comment_s
         self._clock = clock
         self._last = 0.0
@@ -91,7 +103,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writing = asyncio.create_task(self._write(send))
-        commenting = asyncio.create_task(self._comment(send))
+        commenting = asyncio.create_task(self._say_nothing(send))
         try:
             await asyncio.wait({writing, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
             if writing.done():
@@ -108,9 +120,9 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _comment(self, send: Send) -> None:
+    async def _say_nothing(self, send: Send) -> None:
         """One task that sleeps; a stream whose tokens come pays nothing for it."""
-        while True:
+        while self._comment:
             await asyncio.sleep(self._comment_s)
             if self._last and self._clock() - self._last >= self._comment_s:
-                await send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+                await send({"type": "http.response.body", "body": self._comment, "more_body": True})

@@ -1,0 +1,196 @@
+"""From what was asked for to a response, in whatever dialect: the whole answer at once, or a stream of its parts."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.responses import Response
+
+from paddock.errors import PaddockError, PromptTooLong, UsageError
+from paddock.providers.merging import merged
+from paddock.providers.provider import Accepted, AnswerEvent, Piece
+from paddock.server.asking import Asking
+from paddock.server.problems import unexpected
+from paddock.server.rooms import ServerRooms
+from paddock.server.streaming import EVENTS, ClientLeft, EventStream, Framing, end, unless_left, watch_client
+from paddock.telemetry.logs import get_logger
+from paddock.vocabulary import ChatRequest, GenerateEvent
+
+JSON: Final = "application/json"
+_IGNORED_MAX: Final = 16  # names in the header
+_NAME_CHARACTERS_MAX: Final = 64
+
+_log = get_logger("paddock.server")
+_Events = AsyncGenerator[tuple[int, AnswerEvent]]
+
+
+class Renderer(Protocol):
+    """Writes one answer in a dialect's words. Choices are numbered through all prompts."""
+
+    def chunk(self, choice: int, event: GenerateEvent) -> bytes:
+        """Parts of the stream that say it; empty when there is nothing to say yet."""
+        ...
+
+    def end(self) -> bytes:
+        """The last parts of the stream."""
+        ...
+
+    def collect(self, choice: int, event: GenerateEvent) -> None:
+        """Keep it for `whole`."""
+        ...
+
+    def whole(self) -> bytes:
+        """All that was collected, as one JSON object. Every choice has its last event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One HTTP request, as far as its answering goes."""
+
+    requests: Sequence[ChatRequest]  # one a prompt
+    stream: bool
+    prompt_field: str  # what the prompt came in: `messages`, `prompt`
+    renderer: Callable[[Accepted], Renderer]
+    failure: Callable[[PaddockError], bytes]  # the last part of a stream that failed
+    ignored: Sequence[str] = ()  # fields that nobody here knows
+    framing: Framing = EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """One request for text: from what was asked to a response."""
+
+    rooms: ServerRooms
+    wanted: Wanted
+    asking: Asking
+
+    async def respond(self, request: Request) -> Response:
+        """The whole answer, or a stream that has begun or will. Raises what keeps it from being answered."""
+        leaving = watch_client(request.receive)
+        events = merged([self.rooms.provider.answer(each) for each in self.wanted.requests])
+        try:
+            if not self.wanted.stream:
+                return await unless_left(self._whole(events), leaving)
+            return await self._stream(events, leaving)
+        except UsageError as error:
+            raise self._with_param(error) from None
+        finally:
+            if not self.wanted.stream:
+                await end(leaving)
+
+    async def _whole(self, events: _Events) -> Response:
+        async with aclosing(events):
+            accepted = await self._accepted(events)
+            renderer = self.wanted.renderer(accepted)
+            async for number, event in events:
+                if isinstance(event, Piece):
+                    self._count(event)
+                    renderer.collect(self._choice(number, event), event.event)
+        return Response(renderer.whole(), media_type=JSON, headers=self._headers(accepted))
+
+    async def _stream(self, events: _Events, leaving: asyncio.Task[None]) -> Response:
+        """Waits a little for the first token, so that what fails before it has a status of its own."""
+        first: asyncio.Task[tuple[int, Piece]] | None = None
+        try:
+            accepted = await unless_left(self._accepted(events), leaving)
+            first = asyncio.create_task(_next_piece(events))
+            await asyncio.wait(
+                {first, leaving},
+                timeout=self.rooms.config.server.first_event_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if leaving.done():
+                raise ClientLeft
+            if first.done():
+                first.result()
+            return EventStream(
+                self._parts(first, events, self.wanted.renderer(accepted)),
+                leaving=leaving,
+                comment_s=self.rooms.config.server.comment_s,
+                headers=self._headers(accepted),
+                clock=self.rooms.clock,
+                framing=self.wanted.framing,
+            )
+        except BaseException:
+            await end(leaving, *([first] if first else []))
+            await events.aclose()
+            raise
+
+    async def _parts(
+        self, first: asyncio.Task[tuple[int, Piece]], events: _Events, renderer: Renderer
+    ) -> AsyncGenerator[bytes]:
+        """The parts of the stream. What fails on the way is the last of them."""
+        try:
+            number, piece = await first
+            yield self._said(renderer, number, piece)
+            async for number, event in events:
+                if isinstance(event, Piece):
+                    yield self._said(renderer, number, event)
+            yield renderer.end()
+        except UsageError as error:
+            yield self.wanted.failure(self._with_param(error))
+        except PaddockError as error:
+            yield self.wanted.failure(error)
+        except Exception as error:  # noqa: BLE001  (the boundary of a stream: the client learns that it failed, the log why)
+            _log.error("stream.broke", exc_info=error)
+            yield self.wanted.failure(unexpected())
+        finally:
+            await end(first)
+            await events.aclose()
+
+    def _said(self, renderer: Renderer, number: int, piece: Piece) -> bytes:
+        self._count(piece)
+        return renderer.chunk(self._choice(number, piece), piece.event)
+
+    async def _accepted(self, events: _Events) -> Accepted:
+        """The first thing that is said. Raises what is wrong with the model's name."""
+        _, event = await anext(events)
+        assert isinstance(event, Accepted), "a provider says first that it accepts"
+        self.asking.meter.answering(event.model)
+        return event
+
+    def _choice(self, number: int, piece: Piece) -> int:
+        """Choices are numbered through all prompts."""
+        return number * self.wanted.requests[0].choices + piece.choice
+
+    def _count(self, piece: Piece) -> None:
+        meter = self.asking.meter
+        if piece.event.token_ids:
+            meter.tokens(len(piece.event.token_ids))
+        if piece.event.usage is not None:
+            meter.prompt(piece.event.usage.prompt_tokens)
+
+    def _headers(self, accepted: Accepted) -> Mapping[str, str]:
+        headers = {
+            "x-paddock-model": quote(accepted.model, safe="/:@+ "),
+            "x-paddock-provider": accepted.provider,
+            "x-paddock-route": accepted.route,
+        }
+        return {**headers, **ignored_header(self.wanted.ignored)}
+
+    def _with_param(self, error: UsageError) -> UsageError:
+        """Only here is it known what the prompt came in."""
+        if isinstance(error, PromptTooLong) or (error.param is None and "prompt" in error.message.lower()):
+            error.param = self.wanted.prompt_field
+        return error
+
+
+def ignored_header(names: Sequence[str]) -> Mapping[str, str]:
+    """Names of fields that were passed over, as a header: what cannot stand there is written in percent."""
+    if not names:
+        return {}
+    shown = [quote(name[:_NAME_CHARACTERS_MAX], safe="") for name in names[:_IGNORED_MAX]]
+    return {"x-paddock-ignored": ", ".join(shown if len(names) <= _IGNORED_MAX else [*shown, "..."])}
+
+
+async def _next_piece(events: _Events) -> tuple[int, Piece]:
+    """The next event that is a piece."""
+    while True:
+        number, event = await anext(events)
+        if isinstance(event, Piece):
+            return number, event
