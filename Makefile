@@ -4,9 +4,9 @@ BIN := .venv/bin
 
 .PHONY: serve test check format bench soak pins clean
 
-serve:  ## prepare everything, then show the models on this machine
+serve:  ## prepare everything, then answer over HTTP with the built-in `pony` in memory
 	@$(PYTHON) scripts/prepare.py runtime
-	@$(BIN)/paddock list
+	@$(BIN)/paddock serve --preload pony
 
 test:  ## prepare everything, then run every test
 	@$(PYTHON) scripts/prepare.py dev
@@ -30,10 +30,10 @@ bench:  ## the numbers that README quotes; minutes, not part of CI
 
 soak:  ## the long form of the fault and property tests; not part of CI
 	@$(PYTHON) scripts/prepare.py dev
-	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys
+	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys tests/pool tests/faults
 
 pins:  ## write requirements/*.txt anew (needs uv)
 	scripts/pin.sh
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-clients tests/clients/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,10 +1,12 @@
-"""A model to measure with: random weights in the shape of a small Qwen3, made here, so that nothing is downloaded.
+"""Models to measure with: random weights in the shape of a small Qwen3, made here, so that nothing is downloaded.
 
-37 M parameters in float32, which is what a CPU multiplies fastest. Speed does not depend on what weights say; where an answer
-ends does, so the rows of the end tokens are zero: they never win, and every answer runs to its limit.
+Float32, which is what a CPU multiplies fastest. Speed does not depend on what weights say; where an answer ends does, so the
+rows of the end tokens are zero: they never win, and every answer runs to its limit.
 """
 
+import hashlib
 import json
+import os
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -22,27 +24,74 @@ SHAPE_37M: Final[dict[str, int]] = {
     "head_dim": 64,
     "intermediate_size": 1536,
 }
+# For long prompts: reading thousands of tokens with 37 M parameters takes a CPU minutes. What is compared is who waits for
+# whom, and how much of the work is padding; with one layer it would be who starts a step sooner.
+SHAPE_NARROW: Final[dict[str, int]] = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 64,
+    "intermediate_size": 384,
+}
+SHAPE_TINY: Final[dict[str, int]] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 32,
+    "intermediate_size": 96,
+}
+SHAPES: Final = {"37m": SHAPE_37M, "narrow": SHAPE_NARROW, "tiny": SHAPE_TINY}
+CONTEXT: Final = 32768
 _VOCABULARY: Final = 4096  # pony's
 _END_TOKENS: Final = (0, 1, 2)  # and the one that begins a message
 _SCALE: Final = 0.02
+_COMMIT: Final = f"{37:040x}"
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def qwen3(name: str = "qwen3-37m", shape: dict[str, int] = SHAPE_37M, *, cache: Path = CACHE) -> Path:
-    """The folder of the model, made when it is not there yet."""
+def qwen3(shape: str = "37m", *, cache: Path = CACHE) -> Path:
+    """The folder of the model of that shape, made when it is not there yet."""
+    name = f"qwen3-{shape}-32k"
     folder = cache / name
     if folder.is_dir():
         return folder
     making = cache / f"{name}.making"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    (making / "config.json").write_text(json.dumps(_config(shape), indent=2))
-    save_file(_weights(shape), making / "model.safetensors", metadata={"format": "mlx"})
+    (making / "config.json").write_text(json.dumps(_config(SHAPES[shape]), indent=2))
+    save_file(_weights(SHAPES[shape]), making / "model.safetensors", metadata={"format": "mlx"})
     with as_file(files("paddock") / "builtin_models" / "pony") as pony:
         for file in _TOKENIZER_FILES:
             shutil.copy(pony / file, making / file)
     making.rename(folder)  # a folder that is there is whole
     return folder
+
+
+def hub_cache(model: Path) -> tuple[Path, str]:
+    """A Hugging Face home in which `model` (a folder or one weight file) is found under a name; both are returned.
+
+    That is how a server that knows models by name gets one without a download. Files are linked, not copied.
+    """
+    name = f"bench/{model.name.removesuffix('.gguf')}{'-gguf' if model.suffix == '.gguf' else ''}"
+    home = model.parent / "hub-home"
+    repository = home / "hub" / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / _COMMIT
+    wanted = [model] if model.is_file() else sorted(model.iterdir())
+    if all((snapshot / file.name).exists() and (snapshot / file.name).samefile(file) for file in wanted):
+        return home, name
+    shutil.rmtree(repository, ignore_errors=True)
+    for folder in (snapshot, repository / "refs", repository / "blobs"):
+        folder.mkdir(parents=True)
+    (repository / "refs" / "main").write_text(_COMMIT)
+    for file in wanted:
+        with file.open("rb") as data:
+            blob = repository / "blobs" / hashlib.file_digest(data, "sha256").hexdigest()
+        if not blob.exists():
+            os.link(file, blob)
+        (snapshot / file.name).symlink_to(f"../../blobs/{blob.name}")
+    return home, name
 
 
 def _config(shape: dict[str, int]) -> dict[str, Any]:
@@ -51,7 +100,7 @@ def _config(shape: dict[str, int]) -> dict[str, Any]:
         "model_type": "qwen3",
         **shape,
         "vocab_size": _VOCABULARY,
-        "max_position_embeddings": 4096,
+        "max_position_embeddings": CONTEXT,
         "rms_norm_eps": 1e-6,
         "rope_theta": 10000.0,
         "rope_scaling": None,

@@ -9,3 +9,5 @@ for kind in runtime dev; do
     --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet "$@" \
     -o "requirements/$kind.txt"
 done
+"${UV:-uv}" pip compile requirements/clients.in --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet "$@" -o requirements/clients.txt

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+CLIENTS = ROOT / ".venv-clients"
 OLDEST = (3, 11)
 
 
@@ -34,7 +34,7 @@ def main(kind: str) -> None:
         for name in {kind, "dev"}
     ):
         return
-    if not PYTHON.exists():
+    if not (VENV / "bin" / "python").exists():
         _make_environment()
     print(f"Installing {requirements.relative_to(ROOT)} into .venv (once; about a minute)…", flush=True)
     _pip("install", "--require-hashes", "--no-deps", "-r", str(requirements))
@@ -42,6 +42,7 @@ def main(kind: str) -> None:
     _provide_blas()
     if kind == "dev":
         _provide_postgres()
+        _provide_clients()
     _stamp(kind).write_text(wanted)
 
 
@@ -55,6 +56,19 @@ def _provide_postgres() -> None:
     """The tests start a server of their own from these programs; nothing else needs them."""
     if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and not shutil.which("initdb"):
         debian_package(["postgresql"], "the tests that need PostgreSQL will not run", required=False)
+
+
+def _provide_clients() -> None:
+    """What tests/clients drives the server with: Python clients in an environment of their own, and those of Node."""
+    if not (CLIENTS / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(CLIENTS)], check=True)
+    _pip("install", "--require-hashes", "--no-deps", "-r", str(ROOT / "requirements" / "clients.txt"), python=CLIENTS)
+    if not shutil.which("npm"):
+        debian_package(["nodejs", "npm"], "the tests with clients for Node will not run", required=False)
+    if shutil.which("npm"):
+        folder = ROOT / "tests" / "clients" / "node"
+        if subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=False).returncode:
+            sys.exit("The clients for Node could not be installed; the lines above say why.")
 
 
 def _make_environment() -> None:
@@ -82,8 +96,8 @@ def debian_package(names: list[str], cost: str, *, required: bool) -> bool:
     return False
 
 
-def _pip(*arguments: str) -> None:
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+def _pip(*arguments: str, python: Path = VENV) -> None:
+    command = [str(python / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     # PYTHONWARNINGS and the like are the caller's business, not the installer's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if subprocess.run(command, env=environment, check=False).returncode:
@@ -97,6 +111,9 @@ def _stamp(kind: str) -> Path:
 def _fingerprint(requirements: Path) -> str:
     digest = hashlib.sha256(requirements.read_bytes())
     digest.update((ROOT / "pyproject.toml").read_bytes())
+    if requirements.stem == "dev":
+        digest.update((ROOT / "requirements" / "clients.txt").read_bytes())
+        digest.update((ROOT / "tests" / "clients" / "node" / "package-lock.json").read_bytes())
     digest.update(sys.version.encode())
     return digest.hexdigest()
 

@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock.catalog.known import built_in_models
 from paddock.config.schema import Config
@@ -56,6 +57,13 @@ from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement
 from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
+
+if TYPE_CHECKING:
+    from paddock.pool.observer import PoolObserver
+    from paddock.pool.pool import Pool
+    from paddock.server.life import Life
+    from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.logs import LogTail
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
 
@@ -104,6 +112,82 @@ async def open_fleet() -> AsyncGenerator[Fleet]:
         yield fleet
     finally:
         await fleet.close()
+
+
+@asynccontextmanager
+async def open_pool(
+    config: Config, world: World, *, library: Library, fleet: Fleet, observer: "PoolObserver"
+) -> AsyncGenerator["Pool"]:
+    """Models in memory, within what `config` allows. All of them leave with the block."""
+    from paddock.pool.pool import Pool
+    from paddock.pool.settings import pool_settings
+    from paddock.pool.specs import predictions, specs
+
+    pool = Pool(
+        fleet=fleet,
+        find=library.get,
+        predict=predictions(library, config),
+        spec=specs(config),
+        loaded=library.remember_load,
+        leaves=library.remember_peak,
+        settings=pool_settings(config, usable_bytes=world.machine().memory_bytes),
+        clock=world.clock,
+        observer=observer,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def open_server(
+    config: Config,
+    world: World | None = None,
+    *,
+    admin_key: str | None = None,
+    token: str,
+    life: "Life | None" = None,
+    log_tail: "LogTail | None" = None,
+) -> AsyncGenerator["ServerRooms"]:
+    """Everything that the HTTP edge needs: the library, models in memory, who answers. Runners end with the block.
+
+    `token` is what this person's own programs show instead of a key.
+    """
+    # Only a server needs these; every other command starts faster without them.
+    from paddock.providers.local import LocalProvider
+    from paddock.server.keys import Keys
+    from paddock.server.life import Life
+    from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.logs import LogTail
+    from paddock.telemetry.metrics import Metrics
+    from paddock.version import VERSION
+
+    world = world or World()
+    users: list[Callable[[str], Sequence[str]]] = []  # the pool, once there is one: the library is older than it
+    known_users = replace(world, users_of=lambda name: [user for users_of in users for user in users_of(name)])
+    metrics = Metrics(world.clock)
+    life = life or Life()
+    async with (
+        open_library(config, known_users) as library,
+        open_fleet() as fleet,
+        open_pool(config, world, library=library, fleet=fleet, observer=metrics) as pool,
+    ):
+        users.append(pool.users_of)
+        yield ServerRooms(
+            config=config,
+            library=library,
+            pool=pool,
+            provider=LocalProvider(pool, config, find=library.get),
+            metrics=metrics,
+            log_tail=log_tail or LogTail(config.log.tail_lines),
+            keys=Keys(admin_key=admin_key, token=token),
+            life=life,
+            clock=world.clock,
+            now=world.now,
+            version=VERSION,
+            stop=life.drain,
+        )
 
 
 def _client(config: Config) -> HttpClient:

@@ -5,7 +5,12 @@
     │   ├── InvalidReference       a model reference that cannot be read
     │   ├── InvalidConfig          a setting that breaks a rule
     │   ├── InvalidTemplate        a prompt template that cannot be rendered
-    │   └── InvalidFile            a file given to us that we cannot read
+    │   ├── InvalidFile            a file given to us that we cannot read
+    │   ├── PromptTooLong          more tokens than the context holds
+    │   ├── TooLarge               more bytes than are taken
+    │   ├── TooSlow                bytes that did not come in time
+    │   ├── UnsupportedMedia       a body of another kind than JSON
+    │   └── NotAllowed             an address that does not take this method
     ├── WillNotFit             it would not work on this machine      exit 3
     │   ├── Incompatible           this model cannot run here
     │   ├── NotEnoughMemory        its peak is above what is free
@@ -17,12 +22,18 @@
     │   ├── RateLimited            429, and when to try again
     │   └── TransferFailed         bytes that kept breaking off or being wrong
     ├── InUse                  someone holds it                       exit 6
-    │   └── Overloaded             too many wait for it already
+    │   ├── Overloaded             too many wait for it already
+    │   │   └── Draining               the server ends and takes nothing new
+    │   └── NoRoom                 the models that hold the memory cannot leave
     ├── RunnerCrashed          a model's process ended on the way     exit 1
-    │   └── ProtocolError          it said what is no message
+    │   ├── ProtocolError          it said what is no message
+    │   └── CrashedTwice           one request ended it twice, the second time alone
     ├── GenerationFailed       a model failed at one request          exit 1
     ├── DeadlinePassed         a request took longer than it may      exit 1
     ├── AccessDenied           a gate or a token is in the way        exit 1
+    │   ├── KeyMissing             the server wants a key
+    │   ├── ForeignHost            called by a name that is not the server's
+    │   └── ForeignOrigin          a web page that was not let in
     ├── Corrupt                bytes that are not what they must be   exit 1
     │   └── InvalidHeader          a weight file's header that lies
     ├── StorageError           a folder or database that will not take or give bytes   exit 1
@@ -59,6 +70,11 @@ class UsageError(PaddockError):
     exit_code = 2
     http_status = 400
 
+    def __init__(self, message: str, *, hint: str, param: str | None = None) -> None:
+        """`param`: the field of the request that is wrong, where one is."""
+        super().__init__(message, hint=hint)
+        self.param = param
+
 
 class InvalidReference(UsageError):
     code = "invalid_reference"
@@ -74,6 +90,30 @@ class InvalidTemplate(UsageError):
 
 class InvalidFile(UsageError):
     code = "invalid_file"
+
+
+class PromptTooLong(UsageError):
+    code = "context_length_exceeded"
+
+
+class TooLarge(UsageError):
+    code = "too_large"
+    http_status = 413
+
+
+class TooSlow(UsageError):
+    code = "too_slow"
+    http_status = 408
+
+
+class UnsupportedMedia(UsageError):
+    code = "unsupported_media_type"
+    http_status = 415
+
+
+class NotAllowed(UsageError):
+    code = "method_not_allowed"
+    http_status = 405
 
 
 class WillNotFit(PaddockError):
@@ -135,6 +175,21 @@ class Overloaded(InUse):
     code = "overloaded"
     http_status = 429
 
+    def __init__(self, message: str, *, hint: str, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: when it is worth another try; None when nobody can tell."""
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class NoRoom(InUse):
+    code = "no_room"
+    http_status = 503
+
+
+class Draining(Overloaded):
+    code = "draining"
+    http_status = 503
+
 
 class RunnerCrashed(PaddockError):
     code = "runner_crashed"
@@ -143,6 +198,11 @@ class RunnerCrashed(PaddockError):
 
 class ProtocolError(RunnerCrashed):
     code = "protocol"
+
+
+class CrashedTwice(RunnerCrashed):
+    code = "crashed_twice"
+    http_status = 422  # a 5xx would be sent again by every client library
 
 
 class GenerationFailed(PaddockError):
@@ -157,6 +217,19 @@ class DeadlinePassed(PaddockError):
 class AccessDenied(PaddockError):
     code = "access_denied"
     http_status = 403
+
+
+class KeyMissing(AccessDenied):
+    code = "key_missing"
+    http_status = 401
+
+
+class ForeignHost(AccessDenied):
+    code = "foreign_host"
+
+
+class ForeignOrigin(AccessDenied):
+    code = "foreign_origin"
 
 
 class Corrupt(PaddockError):

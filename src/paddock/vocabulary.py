@@ -168,6 +168,7 @@ class Priority(IntEnum):
 class FinishReason(StrEnum):
     STOP = "stop"  # an end token, a stop token or a stop string
     LENGTH = "length"  # max_tokens, or the context is full
+    TOOL_CALLS = "tool_calls"  # the model wants tools to be called
     CANCELLED = "cancelled"
     ERROR = "error"
 
@@ -196,6 +197,7 @@ class Sampling:
 class TokenLogprob:
     token_id: int
     logprob: float
+    token: bytes = b""  # what it says, in UTF-8: a part of a character, perhaps. The runner fills it in on the way out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,11 +212,78 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the model may ask to have called."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])  # a JSON schema of an object
+    strict: bool = False  # arguments are held to the schema while they are written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call that a model asked for. `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolUse(StrEnum):
+    """Whether tools are called."""
+
+    AUTO = "auto"  # as the model sees fit
+    NONE = "none"
+    REQUIRED = "required"  # at least one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolChoice:
+    use: ToolUse = ToolUse.AUTO
+    name: str | None = None  # with REQUIRED: this one
+    parallel: bool = True  # more than one call in one answer
+
+
+class FormatKind(StrEnum):
+    """What the text of an answer must be."""
+
+    TEXT = "text"
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    REGEX = "regex"
+    CHOICE = "choice"
+    GRAMMAR = "grammar"  # Lark, or GBNF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """A form that the answer is held to while it is written."""
+
+    kind: FormatKind = FormatKind.TEXT
+    schema: Mapping[str, Any] | bool | None = None  # with JSON_SCHEMA
+    pattern: str = ""  # with REGEX and GRAMMAR
+    choices: tuple[str, ...] = ()  # with CHOICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """Whether the model reasons before it answers; None leaves it to the model's template."""
+
+    enabled: bool | None = None
+    budget_tokens: int | None = None  # then the thought is ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation, as chat templates take it."""
 
     role: str
-    content: str
+    content: str = ""
+    name: str | None = None
+    reasoning: str = ""  # of the assistant, given back by the caller
+    tool_calls: tuple[ToolCall, ...] = ()  # of the assistant
+    tool_call_id: str | None = None  # with role `tool`: the call that this answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +297,10 @@ class GenerateRequest:
     tokens: tuple[int, ...] | None = None
     priority: Priority = Priority.NORMAL
     tenant: str = ""  # prefixes are shared within one tenant only
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    format: OutputFormat = field(default_factory=OutputFormat)
+    thinking: Thinking = field(default_factory=Thinking)
     template_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     deadline_s: float | None = None  # from when the runner receives it
 
@@ -239,15 +312,30 @@ class ChatRequest:
     id: str  # the request's id from the edge to the runner's log
     model: str  # as the caller wrote it: a name, an alias, empty for the default
     sampling: Sampling
+    left_open: frozenset[str] = frozenset()  # fields of `sampling` that the model's own options fill in
     messages: tuple[Message, ...] | None = None
     prompt: str | None = None
     tokens: tuple[int, ...] | None = None
     choices: int = 1  # independent answers; those of a seeded request draw from seeds of their own
     priority: Priority = Priority.NORMAL
     tenant: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    format: OutputFormat = field(default_factory=OutputFormat)
+    thinking: Thinking = field(default_factory=Thinking)
     template_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     deadline_s: float | None = None
     keep_alive: str | None = None  # how long the model stays after this request; None is as set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta:
+    """More of one call. The first of an index has its id and name; the arguments follow in pieces."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,9 +343,13 @@ class GenerateEvent:
     """One piece of an answer. The last has a `finish_reason`."""
 
     id: str
-    text: str = ""
+    text: str = ""  # of the answer; no markup of thoughts and calls
+    reasoning: str = ""  # of the thought before it
+    tool_calls: tuple[ToolCallDelta, ...] = ()
     token_ids: tuple[int, ...] = ()
-    logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()  # for each token: the chosen one first, then the likeliest
+    logprobs: tuple[
+        tuple[TokenLogprob, ...], ...
+    ] = ()  # for each token but an end: the chosen one first, then the likeliest
     finish_reason: FinishReason | None = None
     usage: Usage | None = None  # with the last event
     error_code: str | None = None  # with FinishReason.ERROR

@@ -320,19 +320,42 @@ def test_the_peak_grows_with_the_context_and_a_plan_asks_for_three() -> None:
     assert found.contexts == (4096, 8192, 131072)
     peaks = [found.peak_bytes(context) for context in found.contexts]
     assert peaks == sorted(peaks)
-    assert peaks[2] - peaks[1] == (131072 - 8192) * 131072
+    one_layer = 131072 // 32  # whose keys and values a long prompt brings side by side
+    assert peaks[2] - peaks[1] == (131072 - 8192) * (131072 + one_layer)
     small = estimate(Facts(format=ModelFormat.MLX, context_window=2048), config=LLAMA_8B)
     assert small.contexts == (2048, 2048, 2048)
 
 
-def test_a_measured_load_replaces_the_prediction() -> None:
-    """The machine knows better than the formula; what a conversation adds stays predicted."""
-    facts = Facts(format=ModelFormat.MLX, context_window=131072)
-    guessed = estimate(facts, config=LLAMA_8B)
-    measured = estimate(facts, config=LLAMA_8B, measured_bytes=5_000_000_000)
-    assert measured.basis == "measured"
-    assert measured.weights_bytes + measured.process_bytes == 5_000_000_000
-    assert measured.peak_bytes(8192) - measured.peak_bytes(4096) == guessed.peak_bytes(8192) - guessed.peak_bytes(4096)
+def test_a_paged_cache_is_made_in_whole_slabs_and_forgets_no_window() -> None:
+    """Pages belong to all layers alike: a window saves work there, and no memory."""
+    pony, summary, _ = built_in("pony")
+    found = estimate(Facts(format=ModelFormat.MLX), Device.CPU, config=pony, safetensors=summary)
+    slabs = 8 * 2 * 2 * MIB  # layers, keys and values
+    assert [found.kv_bytes(context) for context in (0, 1, 4096, 4097)] == [0, slabs, slabs, 2 * slabs]
+    assert found.kv_bytes(1000, streams=4) == slabs
+    assert found.kv_bytes(1025, streams=4) == 2 * slabs
+    windowed = {**LLAMA_8B, "model_type": "gemma3_text", "sliding_window": 512}
+    on_pages = estimate(Facts(format=ModelFormat.MLX), config=windowed)
+    assert on_pages.kv_bytes(8192) == estimate(Facts(format=ModelFormat.MLX), config=LLAMA_8B).kv_bytes(8192)
+    alone = estimate(Facts(format=ModelFormat.MLX), config={**windowed, "model_type": "cohere2"})
+    assert alone.kv_bytes(8192) < on_pages.kv_bytes(8192) / 3
+
+
+def test_many_conversations_share_weights_and_not_their_caches() -> None:
+    """What a pool asks: the same model for sixteen people."""
+    found = estimate(Facts(format=ModelFormat.MLX, context_window=131072), config=LLAMA_8B)
+    one, many = found.peak_bytes(8192), found.peak_bytes(8192, streams=16)
+    assert many - one == 15 * found.kv_bytes(8192)
+    room = found.runner_bytes_max(8192, streams=16) - found.weights_bytes
+    assert room - 64 * MIB == 16 * found.kv_bytes(8192)
+
+
+def test_a_large_model_on_a_slow_processor_reads_in_small_steps() -> None:
+    """Sixteen tokens a step need no room for two thousand; a GPU gets that room."""
+    facts = Facts(format=ModelFormat.MLX, context_window=131072, parameters=8_030_261_248)
+    cpu = estimate(facts, Device.CPU, config=LLAMA_8B, budget_bytes=1 << 40)
+    assert cpu.work_bytes(8192, 8192) < 300 * MIB
+    assert estimate(facts, Device.CUDA, config=LLAMA_8B).work_bytes(8192, 8192) > 200 * MIB
 
 
 @pytest.mark.parametrize(
@@ -357,7 +380,6 @@ def test_nothing_known_is_no_estimate() -> None:
     """Better none than an invented one."""
     assert estimate_memory(facts=Facts(), device=Device.CPU) is None
     assert estimate(Facts(), stored_bytes=1000, device=Device.METAL).weights_bytes == 1000
-    assert estimate(Facts(), measured_bytes=1000).peak_bytes(0) == 1000
 
 
 def test_a_projector_beside_a_gguf_is_counted() -> None:

@@ -1,7 +1,7 @@
 """Guesses: where they come from, how many, and when they stop."""
 
 from paddock.engine.limits import Limits
-from paddock.engine.speculation import DraftWish, NgramDrafter, Speculation
+from paddock.engine.speculation import DraftWish, FirstThen, NgramDrafter, Speculation
 from tests.engine.simulated import a_sequence
 
 LIMITS = Limits(vocabulary=100, context_window=64, draft_tokens_max=4, draft_step_tokens_max=12)
@@ -56,6 +56,40 @@ def test_new_tokens_are_learnt_as_they_come_and_forgotten_with_their_sequence() 
     drafter.forget("a")
     drafter.forget("unknown")
     assert drafter.propose([DraftWish("a", [1, 2], 2)]) == [()]
+
+
+def test_of_two_guessers_the_first_is_followed_once_it_has_been_right() -> None:
+    """A text quotes its prompt here and says something new there; each has a guesser that is good at it."""
+    sevens = Sevens()
+    both = FirstThen(NgramDrafter(), sevens)
+    story = [*range(10, 40)]
+    tokens = [*story, *story[:2]]
+    followed: list[bool] = []
+    for new in story[2:12]:
+        wishes = [DraftWish("a", tokens, 2), DraftWish("b", [1, 2, 3], 2)]
+        followed.append(both.propose(wishes)[0] == (new, new + 1))
+        assert sevens.wished[-1] == ("b", 2)
+        tokens.append(new)
+    assert followed == [False] * 5 + [True] * 5
+    assert len(sevens.wished) == 1
+    both.forget("b")
+    assert sevens.forgotten == ["b"]
+
+
+def test_a_first_guesser_that_is_wrong_is_passed_over() -> None:
+    """Two words in common are a weak reason; a draft model that would be right must not wait behind it."""
+    both = FirstThen(NgramDrafter(), Sevens())
+    tokens = [*range(10, 40), *range(10, 20)]
+    for new in range(20, 30):
+        guess = both.propose([DraftWish("a", tokens, 1)])
+        tokens.append(new)
+    assert guess == [(29,)]
+    tokens += [12, 13]
+    assert both.propose([DraftWish("a", tokens, 1)]) == [(14,)]
+    for new in (50, 51):
+        tokens += [new, 12, 13]
+        guess = both.propose([DraftWish("a", tokens, 1)])
+    assert guess == [(7, 7)]
 
 
 def test_guesses_share_the_room_of_a_step_and_end_where_the_answer_ends() -> None:

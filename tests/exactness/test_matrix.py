@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paddock.engine.speculation import DraftWish
+from paddock.engine.speculation import DraftWish, FirstThen, NgramDrafter
 from paddock.runner.mlx.executor import MlxExecutor
 from paddock.runner.mlx.making import make_executor
 from paddock.runner.mlx.tokenizer import load_tokenizer
@@ -165,3 +165,13 @@ def test_with_guesses(bench: Bench, wrong_every: int) -> None:
         bench.check(prompt, driver.answers[name].tokens)
     if bench.executor.model.pages and wrong_every > 1:
         assert sum(driver.answers[name].accepted_tokens for name in names) > 20
+
+
+def test_with_guesses_of_two(bench: Bench) -> None:
+    """N-grams where they have an idea, a draft elsewhere: who guessed must not show."""
+    known = [(prompt, bench.reference.tokens(prompt, ANSWER)) for prompt in bench.prompts]
+    driver = Driver(bench.executor, drafter=FirstThen(NgramDrafter(), Oracle(known, 3)))
+    names = [driver.submit(prompt, SAMPLING) for prompt in bench.prompts]
+    driver.finish()
+    for name, prompt in zip(names, bench.prompts, strict=True):
+        bench.check(prompt, driver.answers[name].tokens)

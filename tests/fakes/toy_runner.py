@@ -3,6 +3,7 @@
 It does what its prompt says, so that tests can break it where they like:
 
     !die      the process is killed in the middle of a step
+    !later    the same, in the step that would make its fifth token: `w`
     !raise    a step raises what nobody expects
     !refuse   a step raises a PaddockError
     !poison   this row fails, and no other
@@ -10,6 +11,7 @@ It does what its prompt says, so that tests can break it where they like:
     !freeze   the whole process stops, heartbeats too
     !noise    it writes a megabyte to stderr and dies
 
+With the option `draft_guesses` it has a draft model, which breaks after so many.
 The path says what happens while it loads: `toy`, `dies`, `hangs`, `refuses`, `raises`, and `loads-once:FILE`.
 """
 
@@ -22,8 +24,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddock.engine.step import RowResult, StepPlan, StepResult
+from paddock.engine.speculation import DraftWish
+from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.errors import NotEnoughMemory, UsageError
+from paddock.families.detection import PLAIN
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.main import serve
 from paddock.runner.opening import LoadOptions, OpenedModel
@@ -33,20 +37,25 @@ from paddock.vocabulary import Message, Sampling, TokenLogprob
 END = 256
 VOCABULARY = 257
 CONTEXT = 4096
-COMMANDS = ("die", "raise", "refuse", "poison", "hang", "freeze", "noise")
+COMMANDS = ("die", "later", "raise", "refuse", "poison", "hang", "freeze", "noise")
 
 
 class ToyTokenizer:
     def encode(self, text: str) -> Sequence[int]:
         return list(text.encode())
 
-    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+    family = PLAIN
+
+    def render(self, messages: Sequence[Message], options: Mapping[str, Any], **_: object) -> Sequence[int]:
         if options.get("no_template"):
             raise UsageError("`toy` has no chat template.", hint="Send a prompt.")
         return self.encode("".join(f"{message.role}: {message.content}\n" for message in messages))
 
-    def decode(self, tokens: Sequence[int]) -> str:
+    def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         return bytes(token for token in tokens if token != END).decode(errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        return b"<end>" if token == END else bytes((token,))
 
 
 class ToyExecutor:
@@ -88,10 +97,12 @@ class ToyExecutor:
             if command == "poison":
                 results.append(RowResult(sequence_id=row.sequence_id, tokens=(), error="it does not agree with me"))
                 continue
+            if command == "later" and row.tokens[-1] == ord("v"):
+                command = "die"
             _do(command)
-            token = following(row.tokens[-1])
-            logprobs = ((TokenLogprob(token_id=token, logprob=-0.5),),)
-            results.append(RowResult(sequence_id=row.sequence_id, tokens=(token,), logprobs=logprobs))
+            tokens = _verified(row)
+            logprobs = tuple((TokenLogprob(token_id=token, logprob=-0.5),) for token in tokens)
+            results.append(RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs))
         return StepResult(number=plan.number, rows=tuple(results), elapsed_s=self._step_s)
 
     def warm(self, prefill_tokens: int, tokens: int) -> None:
@@ -104,6 +115,38 @@ class ToyExecutor:
     def close(self) -> None: ...
 
 
+class ToyDraft:
+    """Knows the alphabet, and breaks after so many guesses."""
+
+    def __init__(self, guesses_max: int) -> None:
+        self._left = guesses_max
+
+    def propose(self, wishes: Sequence[DraftWish]) -> list[tuple[int, ...]]:
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("the draft lost its notes: the prompt was secret")
+        return [self._guess(wish) for wish in wishes]
+
+    def forget(self, sequence_id: str) -> None: ...
+
+    def _guess(self, wish: DraftWish) -> tuple[int, ...]:
+        tokens = [wish.tokens[-1]]
+        for _ in range(wish.count):
+            tokens.append(following(tokens[-1]))
+        return tuple(tokens[1:])
+
+
+def _verified(row: Row) -> tuple[int, ...]:
+    """The guesses that are right, and one token more."""
+    fed = row.tokens[len(row.tokens) - 1 - row.drafted :]
+    tokens = [following(fed[0])]
+    for guess in fed[1:]:
+        if guess != tokens[-1]:
+            break
+        tokens.append(following(guess))
+    return tuple(tokens)
+
+
 def following(token: int) -> int:
     """The alphabet, round and round; anything else is followed by `a`."""
     return token + 1 if ord("a") <= token < ord("z") else ord("a")
@@ -114,8 +157,7 @@ def _do(command: str) -> None:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "noise":
-            for line in range(20_000):
-                print("a line of noise that nobody wants to read", line, file=sys.stderr)
+            print("a line of noise that nobody wants to read\n" * 20_000, file=sys.stderr)
             print("these are my last words, from /some/private/folder at 0x7f00", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         case "raise":
@@ -148,7 +190,9 @@ def open_toy(options: LoadOptions) -> OpenedModel:
             marker.touch()
         case _:
             pass
-    return OpenedModel(executor=ToyExecutor(options), tokenizer=ToyTokenizer())
+    guesses_max = options.options.get("draft_guesses")
+    draft = ToyDraft(int(guesses_max)) if guesses_max is not None else None
+    return OpenedModel(executor=ToyExecutor(options), tokenizer=ToyTokenizer(), drafter=draft)
 
 
 def main() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from paddock.errors import RunnerCrashed
+from paddock.errors import CrashedTwice, PaddockError, RunnerCrashed
 from paddock.fleet.environment import runner_environment
 from paddock.fleet.fleet import RunnerState
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.fleet.timing import FleetTiming
-from tests.fleet.contract import ALPHABET, answer, ask, toy
+from paddock.vocabulary import GenerateRequest, Sampling
+from tests.fleet.contract import ALPHABET, answer, ask, rest_of, toy
 from tests.fleet.test_subprocesses_contract import QUICK, TOY_RUNNER
 
 CYCLES = 200
@@ -99,6 +100,7 @@ async def test_a_program_that_does_not_speak_our_language_is_not_waited_for() ->
 SERVER = """
 import asyncio, sys
 from paddock.fleet.subprocesses import SubprocessFleet
+from paddock.vocabulary import GenerateRequest, Sampling
 from tests.fleet.contract import answer, ask, toy
 
 async def main():
@@ -161,9 +163,58 @@ async def test_a_stalled_server_blames_no_runner(fleet: SubprocessFleet) -> None
 async def test_noise_on_stderr_is_read_and_forgotten(fleet: SubprocessFleet) -> None:
     """A full pipe would block the runner; keeping it all would fill the server."""
     runner = await fleet.start(toy())
+    stream = runner.generate(ask(max_tokens=4000))
+    assert (await anext(stream)).text
+    noise = asyncio.create_task(answer(runner, ask("!noise")))
     with pytest.raises(RunnerCrashed) as crashed:
-        await answer(runner, ask("!noise"))
+        await rest_of(stream)
+    with pytest.raises(CrashedTwice):
+        await noise
     assert "these are my last words, from … at …" in crashed.value.hint
+
+
+async def test_a_draft_that_breaks_is_given_up_and_the_answers_go_on(
+    fleet: SubprocessFleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guesses only save time; the log says why it is slower from now on, and whose answer it was."""
+    runner = await fleet.start(toy(draft_guesses=3))
+    events = [event async for event in runner.generate(ask(max_tokens=60))]
+    assert "".join(event.text for event in events) == (ALPHABET * 3)[:60]
+    usage = events[-1].usage
+    assert usage is not None
+    assert 0 < usage.accepted_tokens <= 12
+    assert await asyncio.gather(*(answer(runner, ask()) for _ in range(3))) == [ALPHABET[:10]] * 3
+    assert (await runner.stats()).restarts == 0
+    (line,) = [record.getMessage() for record in caplog.records if "draft_off" in record.getMessage()]
+    assert "requests=request z#" in line
+    assert "RuntimeError at toy_runner.py" in line
+    assert "secret" not in line
+
+
+async def test_log_lines_of_a_runner_name_the_request_and_nothing_that_it_said(
+    fleet: SubprocessFleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the edge to the device one id tells what happened to a request; its words are nobody's business."""
+    runner = await fleet.start(toy())
+    for name, prompt in (("7f3a", "!poison of secrets"), ("8b1c", "!refuse secrets")):
+        with pytest.raises(PaddockError) as failed:
+            await answer(runner, GenerateRequest(id=name, prompt=prompt, sampling=Sampling(max_tokens=3)))
+        assert f"`{name}`" in failed.value.message or name == "8b1c"
+    with pytest.raises(RunnerCrashed, match="`9d2e`"):
+        await answer(runner, GenerateRequest(id="9d2e", prompt="!raise secrets", sampling=Sampling(max_tokens=3)))
+    with pytest.raises(PaddockError):
+        await answer(runner, GenerateRequest(id="1\nforged line", prompt="!poison", sampling=Sampling(max_tokens=3)))
+    lines = [record.getMessage() for record in caplog.records]
+    assert not any("\n" in line.partition("stderr=")[0] for line in lines)
+    for event, name in (
+        ("request_failed", "7f3a"),
+        ("step_refused", "8b1c"),
+        ("step_broke", "9d2e"),
+        ("ended", "9d2e"),
+        ("request_crashed_twice", "9d2e"),
+    ):
+        assert any(line.startswith(f"runner.{event} ") and name in line for line in lines), (event, lines)
+    assert not any("secrets" in line for line in lines)
 
 
 def test_credentials_stay_out_of_a_runner_s_environment() -> None:

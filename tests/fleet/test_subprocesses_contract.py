@@ -13,15 +13,15 @@ from tests.fleet.contract import FleetContract
 
 TOY_RUNNER = (sys.executable, "-P", str(Path(__file__).parent.parent / "fakes" / "toy_runner.py"))
 QUICK = FleetTiming(
-    load_timeout_s=3.0,
+    load_timeout_s=10.0,
     heartbeat_s=0.1,
-    silence_max_s=1.5,
-    step_max_s=1.0,
+    silence_max_s=2.5,
+    step_max_s=2.0,
     stop_timeout_s=0.4,
     stats_timeout_s=0.3,
     restart_pause_s=0.05,
     restarts_max=3,
-    restart_wait_max_s=10.0,
+    restart_wait_max_s=30.0,
 )
 
 

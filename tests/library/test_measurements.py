@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from paddock.app import BUILTIN_MODELS, World, open_library
+from paddock.catalog.correcting import MemoryFacts
 from paddock.config.sources import load_config
 from paddock.db.engine import Database
 from paddock.fleet.fleet import RunnerSpec
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.library.library import Library
 from paddock.library.machine import Machine
-from paddock.library.measurements import MEASUREMENTS_MAX, Measurements
+from paddock.library.measurements import MEASUREMENTS_MAX, PEAKS_OF_ONE_MAX, Measurements
 from paddock.library.pulling.plan import MemoryAt
 from paddock.vocabulary import ModelFormat
 
@@ -92,15 +93,37 @@ async def test_measurements_are_of_one_revision_and_one_device_and_stay_few(
     times = (datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=second) for second in range(10_000))
     async with await Database.open(tmp_path / "measured.db") as database:
         measurements = Measurements(database, device="cpu", now=lambda: next(times))
+        loaded = MemoryFacts(loaded_bytes=runner.model.memory_bytes)
         await measurements.keep(record, runner)
-        assert await measurements.bytes_of(record) == runner.model.memory_bytes
-        assert await measurements.bytes_of(replace(record, revision="another")) is None
+        assert await measurements.of(record) == (loaded,)
+        assert await measurements.of(replace(record, revision="another")) == ()
         assert await Measurements(database, device="metal", now=lambda: next(times)).all() == {}
         await measurements.keep(replace(record, revision=None), runner)
-        assert await measurements.bytes_of(replace(record, revision=None)) == runner.model.memory_bytes
+        assert await measurements.of(replace(record, revision=None)) == (loaded,)
         for number in range(MEASUREMENTS_MAX + 5):
             await measurements.keep(replace(record, revision=str(number)), runner)
         assert len(await measurements.all()) == MEASUREMENTS_MAX
-        assert await measurements.bytes_of(record) is None
+        assert await measurements.of(record) == ()
         await asyncio.gather(*(measurements.keep(record, runner) for _ in range(4)))
-        assert await measurements.bytes_of(record) == runner.model.memory_bytes
+        assert await measurements.of(record) == (loaded,)
+
+
+async def test_the_last_peaks_of_a_model_are_kept_with_their_work(
+    library: Library, fleet: SubprocessFleet, tmp_path: Path
+) -> None:
+    """A prediction follows the newest loads, and a model that is loaded every hour does not fill the database."""
+    runner = await fleet.start(pony())
+    record = await library.get("pony")
+    async with await Database.open(tmp_path / "measured.db") as database:
+        measurements = Measurements(database, device="cpu", now=lambda: datetime(2026, 3, 1, tzinfo=UTC))
+        assert not await measurements.keep_peak(record, runner)  # it has done nothing yet
+        await runner.warm(prefill_tokens=40, tokens=3)
+        for _ in range(PEAKS_OF_ONE_MAX + 3):
+            assert await measurements.keep_peak(record, runner)
+        facts = await measurements.of(record)
+        assert len(facts) == PEAKS_OF_ONE_MAX
+        assert facts[-1].peak_bytes > facts[-1].loaded_bytes == runner.model.memory_bytes
+        assert (facts[-1].context, facts[-1].tokens, facts[-1].step_tokens) == (42, 42, 40)
+        await measurements.keep(record, runner)
+        assert len(await measurements.of(record)) == PEAKS_OF_ONE_MAX + 1
+        assert await measurements.of(replace(record, revision="another")) == ()

@@ -190,6 +190,8 @@ def with_noise_for_a_tokenizer(folder: Path) -> None:
         (configured(num_hidden_layers=9), Corrupt),
         (configured(num_attention_heads=0), Corrupt),
         (configured(vocab_size="many"), Corrupt),
+        (configured(max_position_embeddings=-5), Corrupt),
+        (configured(rope_theta=math.nan), Corrupt),
         (without_tokenizer, PaddockError),
         (with_noise_for_a_tokenizer, PaddockError),
     ],
@@ -201,7 +203,7 @@ async def test_a_damaged_model_does_not_load_and_says_what_is_wrong(
     damage(folder)
     with pytest.raises(kind) as refused:
         await fleet.start(spec(folder))
-    assert "`lame`" in refused.value.message or "`model.safetensors`" in refused.value.message
+    assert "`lame`" in refused.value.message
     assert refused.value.hint
     assert str(tmp_path) not in refused.value.message
     assert not isinstance(refused.value, RunnerCrashed)

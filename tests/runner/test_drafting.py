@@ -59,7 +59,11 @@ async def fleet() -> AsyncIterator[SubprocessFleet]:
     await fleet.close()
 
 
-@pytest.mark.parametrize("guessing", [{"draft_path": FOAL}, {"ngram_speculation": True}], ids=["draft", "ngrams"])
+@pytest.mark.parametrize(
+    "guessing",
+    [{"draft_path": FOAL}, {"ngram_speculation": True}, {"draft_path": FOAL, "ngram_speculation": True}],
+    ids=["draft", "ngrams", "both"],
+)
 async def test_guesses_change_how_fast_an_answer_comes_and_never_what_it_says(
     fleet: SubprocessFleet, guessing: dict[str, Any]
 ) -> None:
@@ -130,3 +134,9 @@ async def test_a_draft_that_is_missing_or_broken_says_so_by_its_name(fleet: Subp
     error = await refusal(fleet, draft_path=str(folder))
     assert isinstance(error, Corrupt)
     assert "`lame`" in error.message
+    assert "draft" in error.message
+
+    weights.write_bytes(data[: len(data) // 2])
+    error = await refusal(fleet, draft_path=str(folder), draft_name="org/lame")
+    assert isinstance(error, Corrupt)
+    assert "`org/lame` cannot draft for `pony`" in error.message

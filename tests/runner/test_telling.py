@@ -39,6 +39,7 @@ def test_an_end_token_is_counted_and_not_shown() -> None:
     told.tell(outcome(b"hi", reason=FinishReason.STOP, end=True))
     (event,) = told.take()
     assert (event.text, event.token_ids[-1], event.finish_reason) == ("hi", END, FinishReason.STOP)
+    assert b"".join(entry[0].token for entry in event.logprobs) == b"hi"
     assert event.usage == Usage(prompt_tokens=6, completion_tokens=3)
 
 

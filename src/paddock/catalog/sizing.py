@@ -1,14 +1,15 @@
 """How much memory a model takes before it is loaded.
 
-    peak(context) = weights + process + cache(context) + work(context)
+    peak(context, streams) = weights + process + cache(context, streams) + work(context, streams)
 
     weights    what the loader makes of the stored ones: as stored on Metal and for GGUF; on CUDA bf16 and on CPU
                float32 when that fits into the budget, because there it is several times faster
-    process    the runner itself: interpreter, libraries, device context, before any weight
-    cache      keys and values, compressed or windowed where the model does so, and recurrent states (float32)
-    work       activations of one prefill chunk, its attention scores, the logits; for pictures, those of the tower
+    process    the runner itself: interpreter, libraries, tokenizer, device context, before any weight
+    cache      cache_layout.py says what is kept of a token; on pages it is kept of every token in every layer, in whole
+               slabs of 2 MB; elsewhere a sequence at a time, in steps of 256 tokens; recurrent states in float32
+    work       one step of the engine: working_memory.py
 
-A measured value replaces weights + process: it is what the same model took after loading on this machine.
+What loads here really took corrects process and work: correcting.py.
 """
 
 from collections.abc import Mapping
@@ -22,16 +23,29 @@ from paddock.catalog.evidence.weights import count_parameters
 from paddock.catalog.facts import Facts
 from paddock.catalog.headers import GgufHeader, SafetensorsSummary
 from paddock.catalog.parameters import estimate_parameters
-from paddock.catalog.values import as_mapping, as_positive, first_positive
+from paddock.catalog.traits import normalised_architecture
+from paddock.catalog.values import as_mapping, as_positive, as_text, first_positive
+from paddock.catalog.working_memory import CORE_PRODUCTS_PER_S, MIB, WorkShape
 from paddock.vocabulary import ModelFormat
 
-PROCESS_BYTES: Final = 160 * 1024 * 1024  # Python with MLX and a tokenizer, resident, no weights
-CUDA_CONTEXT_BYTES: Final = 512 * 1024 * 1024
-PREFILL_TOKENS: Final = 512  # the engine reads a long prompt in chunks of this many
-SCORES_BYTES_MAX: Final = 256 * 1024 * 1024  # where attention is not fused, scores are made in tiles up to this size
+PROCESS_BYTES: Final = 93 * MIB  # Python with MLX, resident, no weights and a tokenizer of a few words
+TOKENIZER_WORD_BYTES: Final = 700  # for each word of its vocabulary
+CUDA_CONTEXT_BYTES: Final = 512 * MIB
+TOWER_SCORES_BYTES_MAX: Final = 256 * MIB
+RUNNER_WORK_BYTES: Final = 64 * MIB  # what the runner keeps free of its limit
 STATE_VALUE_BYTES: Final = 4
 FIRST_CONTEXT: Final = 4096
 WORKING_CONTEXT: Final = 8192
+CORES: Final = 4  # of a machine that nobody has looked at
+
+# As `paddock.runner.mlx`: which architectures run on pages, and how large those are.
+PAGED: Final = frozenset(
+    {"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "phi3", "gemma3", "gemma3_text", "gpt_oss"}
+)
+SLAB_BYTES: Final = 2 * MIB
+BLOCK_TOKENS: Final = 32
+_SOLO_STEP_TOKENS: Final = 256
+SOLO_TURNS: Final = 4  # a step that holds somebody up is so many times shorter
 
 # Bits of one value, scales included: MLX keeps a 16-bit scale and bias for each group of 64.
 _MLX_SCALE_BITS: Final = 32 / 64
@@ -76,31 +90,59 @@ class MemoryEstimate:
     cache: CacheLayout
     context_window: int
     basis: str
-    work_bytes_per_token: int = 0  # of a prefill chunk
-    scores_bytes_per_pair: int = 0  # for each pair of a chunk's token and a token it looks at
-    fixed_work_bytes: int = 0
+    paged: bool = False
+    work: WorkShape
+    products_per_s: float | None = None  # that the device does; None is more than any step needs
+    work_factor: float = 1.0
 
     @property
     def kv_bytes_per_token(self) -> int:
         """What one more token adds while no window is full."""
         return self.cache.values_per_token * self.kv_value_bytes
 
-    def kv_bytes(self, context: int) -> int:
-        """Cache for one conversation of `context` tokens, recurrent states included."""
-        return self.cache.values(context) * self.kv_value_bytes + self.cache.state_values * STATE_VALUE_BYTES
+    def kv_bytes(self, context: int, streams: int = 1) -> int:
+        """Cache for so many conversations of `context` tokens each, recurrent states included."""
+        return self._paged_bytes(context, streams) if self.paged else self._solo_bytes(context, streams)
 
-    def peak_bytes(self, context: int) -> int:
-        """The most that is held while one conversation grows to `context` tokens."""
-        chunk = min(context, PREFILL_TOKENS)
-        scores = min(chunk * context * self.scores_bytes_per_pair, SCORES_BYTES_MAX)
-        work = chunk * self.work_bytes_per_token + scores + self.fixed_work_bytes
-        return self.weights_bytes + self.process_bytes + self.kv_bytes(context) + work
+    def work_bytes(self, context: int, tokens: int) -> int:
+        """Of steps among conversations of at most `context` tokens, `tokens` together."""
+        return int(self.work_factor * self.formula_work_bytes(context, tokens))
+
+    def formula_work_bytes(self, context: int, tokens: int) -> int:
+        """The same before anything was measured: without a factor."""
+        speed = self.products_per_s
+        if not self.paged and tokens > context:  # one conversation a step, and briefly: the others wait
+            tokens, speed = context, speed and speed / SOLO_TURNS
+        return self.work.bytes(context, tokens, speed)
+
+    def peak_bytes(self, context: int, streams: int = 1) -> int:
+        """The most that is held while so many conversations grow to `context` tokens each."""
+        work = self.work_bytes(context, context * streams)
+        return self.weights_bytes + self.process_bytes + self.kv_bytes(context, streams) + work
+
+    def runner_bytes_max(self, context: int, streams: int = 1) -> int:
+        """The limit to give a runner so that its cache holds so many conversations and no more."""
+        return self.weights_bytes + RUNNER_WORK_BYTES + self.kv_bytes(context, streams)
 
     @property
     def contexts(self) -> tuple[int, int, int]:
         """The contexts that a plan shows: 4k, the working one, the model's maximum; none above the maximum."""
         most = self.context_window
         return min(FIRST_CONTEXT, most), min(WORKING_CONTEXT, most), most
+
+    def _paged_bytes(self, context: int, streams: int) -> int:
+        """A slab is made whole for keys, and one for values, in every layer, when its first block is written."""
+        widest = max((layer.values_per_token for layer in self.cache.layers), default=0)
+        if widest == 0 or context == 0:
+            return 0
+        block_bytes = widest // 2 * self.kv_value_bytes * BLOCK_TOKENS
+        slab_blocks = max(1, SLAB_BYTES // max(block_bytes, 1))
+        blocks = _round_up(context, BLOCK_TOKENS) // BLOCK_TOKENS * streams
+        return self.kv_bytes_per_token * _round_up(blocks, slab_blocks) * BLOCK_TOKENS
+
+    def _solo_bytes(self, context: int, streams: int) -> int:
+        values = self.cache.values(_round_up(context, _SOLO_STEP_TOKENS))
+        return streams * (values * self.kv_value_bytes + self.cache.state_values * STATE_VALUE_BYTES)
 
 
 def estimate_memory(
@@ -112,39 +154,50 @@ def estimate_memory(
     gguf: GgufHeader | None = None,
     stored_bytes: int | None = None,
     budget_bytes: int | None = None,
-    measured_bytes: int | None = None,
+    cores: int = CORES,
 ) -> MemoryEstimate | None:
     """Predict from the best there is; None when neither headers, sizes, config nor name tell anything.
 
     `stored_bytes`: the size of the weight files as listed (all parts of a split). `budget_bytes`: what the device may
-    use; weights that would not fit in the faster type stay as stored. `measured_bytes`: memory of the same model after
-    an earlier load here, before its first prompt.
+    use; weights that would not fit in the faster type stay as stored. `cores`: of the processor, where that is the device.
     """
     config = config or {}
     stored, parameters, basis = _stored(facts, config, safetensors, gguf, stored_bytes)
     if stored is None:
-        if measured_bytes is None:
-            return None
-        stored = measured_bytes
-    as_stored = facts.format is ModelFormat.GGUF or device is Device.METAL
+        return None
+    is_gguf = facts.format is ModelFormat.GGUF
+    as_stored = is_gguf or device is Device.METAL or not parameters
     weights = stored if as_stored or not parameters else _loaded(stored, parameters, device, budget_bytes)
-    process = PROCESS_BYTES + (CUDA_CONTEXT_BYTES if device is Device.CUDA else 0)
-    if measured_bytes is not None:
-        weights, process, basis = measured_bytes, 0, "measured"
-    value_bytes = 4 if device is Device.CPU and facts.format is not ModelFormat.GGUF else 2
+    # Weights that stay as they are stay in their own type, two bytes wide nearly always.
+    wide = device is Device.CPU and not is_gguf and (not parameters or weights >= parameters * 4)
+    value_bytes = 4 if wide else 2
     shape = _shape(config, gguf)
-    fused = as_stored or device is Device.CUDA
+    cache = _cache(facts, config, gguf)
+    on_cpu = device is Device.CPU
     return MemoryEstimate(
         weights_bytes=weights,
         stored_bytes=stored,
-        process_bytes=process,
+        process_bytes=_process_bytes(device, shape.vocabulary),
         kv_value_bytes=value_bytes,
-        cache=_cache(facts, config, gguf),
+        cache=cache,
         context_window=facts.context_window,
         basis=basis,
-        work_bytes_per_token=value_bytes * (6 * shape.hidden + 3 * shape.inner),
-        scores_bytes_per_pair=0 if fused else 4 * shape.heads,
-        fixed_work_bytes=8 * shape.vocabulary + _tower_bytes(config, value_bytes),
+        paged=not is_gguf and normalised_architecture(as_text(config.get("model_type")) or "") in PAGED,
+        work=WorkShape(
+            value_bytes=value_bytes,
+            hidden=shape.hidden,
+            inner=shape.inner,
+            heads=shape.heads,
+            layers=len(cache.layers),
+            vocabulary=shape.vocabulary,
+            layer_values=max((layer.values_per_token for layer in cache.layers), default=0),
+            state_values=max((layer.state_values for layer in cache.layers), default=0),
+            parameters=int((parameters or facts.parameters or 0) * shape.active_share),
+            fused=is_gguf or not on_cpu,
+            keeps=on_cpu and not is_gguf,
+            fixed_bytes=_tower_bytes(config, value_bytes),
+        ),
+        products_per_s=cores * CORE_PRODUCTS_PER_S if on_cpu else None,
     )
 
 
@@ -213,6 +266,7 @@ class _Shape:
     inner: int = 0
     heads: int = 0
     vocabulary: int = 0
+    active_share: float = 1.0  # of the parameters that one token meets
 
 
 def _shape(config: Mapping[str, Any], gguf: GgufHeader | None) -> _Shape:
@@ -226,12 +280,25 @@ def _shape(config: Mapping[str, Any], gguf: GgufHeader | None) -> _Shape:
     settings = text_settings(config)
     chosen = first_positive(settings, "num_experts_per_tok") or 1
     expert = first_positive(settings, "moe_intermediate_size") or 0
+    experts = first_positive(settings, "num_experts", "num_local_experts", "n_routed_experts") or chosen
     return _Shape(
         first_positive(settings, "hidden_size", "n_embd", "d_model") or 0,
         max(first_positive(settings, "intermediate_size", "n_inner") or 0, chosen * expert),
         first_positive(settings, "num_attention_heads", "n_head") or 0,
         first_positive(settings, "vocab_size") or 0,
+        min(chosen / experts, 1.0),
     )
+
+
+def _process_bytes(device: Device, vocabulary: int) -> int:
+    """On CUDA what counts is the device's memory, and the process is not in it."""
+    if device is Device.CUDA:
+        return CUDA_CONTEXT_BYTES
+    return PROCESS_BYTES + TOKENIZER_WORD_BYTES * vocabulary
+
+
+def _round_up(count: int, to: int) -> int:
+    return -(-count // to) * to
 
 
 def _tower_bytes(config: Mapping[str, Any], value_bytes: int) -> int:
@@ -243,5 +310,5 @@ def _tower_bytes(config: Mapping[str, Any], value_bytes: int) -> int:
     side = (first_positive(vision, "image_size") or 1024) // (first_positive(vision, "patch_size") or 14)
     patches = min(side, 160) ** 2
     heads = first_positive(vision, "num_attention_heads", "num_heads") or 1
-    scores = min(heads * patches * patches * value_bytes, SCORES_BYTES_MAX)
+    scores = min(heads * patches * patches * value_bytes, TOWER_SCORES_BYTES_MAX)
     return patches * hidden * 8 * value_bytes + scores

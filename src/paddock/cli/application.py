@@ -47,6 +47,13 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("chat",), "chat:chat", "Talk with a model, which remembers what was said."),
         Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
     ),
+    "Serve": (
+        Command(("serve",), "serve:serve", "Answer over HTTP, or end the server that does."),
+        Command(("ps",), "memory:show", "List the models in the server's memory."),
+        Command(("load",), "memory:load", "Bring a model into the server's memory."),
+        Command(("unload", "stop"), "memory:unload", "Take a model out of the server's memory."),
+        Command(("warm",), "memory:warm", "Run a model once, so that its first answer comes quickly."),
+    ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),
         Command(("prune",), "disk:prune", "Clean up what is not used, once you have seen it."),

@@ -1,11 +1,11 @@
 """What every command works at: where its answer goes, whom it may ask, and the library when it wants one."""
 
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -14,9 +14,11 @@ from paddock.cli.invocation import Invocation
 from paddock.cli.output import json_document, json_line
 from paddock.cli.questions import ask
 from paddock.cli.screen import Screen
-from paddock.errors import UsageError
+from paddock.errors import NetworkError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from paddock.client.discovery import Address
+    from paddock.client.interface import ModelLibrary, ModelPool
     from paddock.config.schema import Config
     from paddock.library.library import Library
 
@@ -95,19 +97,67 @@ class Desk:
     @cached_property
     def config(self) -> "Config":
         """The settings; what is odd about them is said once. Raises InvalidConfig."""
+        return self.config_with({})
+
+    def config_with(self, flags: Mapping[str, Any]) -> "Config":
+        """The settings with `flags` above them: values by dotted key, None where a flag was not given."""
         from paddock.config.sources import load_config
 
-        config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace)
+        config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace, flags=flags)
         for warning in config.warnings:
             self.warn(warning)
         return config
 
+    @cached_property
+    def server(self) -> "Address | None":
+        """The server of this home, if one runs: it has the models in memory, and what it remembers must stay true."""
+        from paddock.client.discovery import find_server
+
+        return find_server(self.config.paths.state)
+
     @asynccontextmanager
-    async def library(self) -> AsyncGenerator["Library"]:
-        """The library, opened in this process and closed again; what runs when it closes is paused."""
+    async def library(self) -> AsyncGenerator["ModelLibrary"]:
+        """The library: that of the server of this home when one runs, else opened in this process and closed again.
+
+        What this process pulls is paused when the block ends; what a server pulls goes on.
+        """
+        if self.server is None:
+            async with self.own_library() as library:
+                yield library
+            return
+        from paddock.client.opening import connected
+        from paddock.client.remote_library import RemoteLibrary
+
+        async with connected(self.server) as connection:
+            yield RemoteLibrary(connection)
+
+    @asynccontextmanager
+    async def own_library(self) -> AsyncGenerator["Library"]:
+        """The library in this process, for what reads or writes the caller's files. A server looks again afterwards."""
         from paddock.app import open_library
 
         async with open_library(self.config, self.invocation.world) as library:
             for notice in library.notices:
                 self.warn(notice)
             yield library
+        if self.server is not None:
+            from paddock.client.opening import connected
+            from paddock.client.remote_library import RemoteLibrary
+
+            with suppress(NetworkError):  # it has just ended, and the next one starts with a fresh look
+                async with connected(self.server) as connection:
+                    await RemoteLibrary(connection).list(refresh=True)
+
+    @asynccontextmanager
+    async def pool(self) -> AsyncGenerator["ModelPool"]:
+        """The models in memory of the server of this home. Raises NotFound when none runs."""
+        if self.server is None:
+            raise NotFound(
+                "No server of this home runs, so no model stays in memory.",
+                hint="Start one with `paddock serve`; `paddock run` loads a model for one answer.",
+            )
+        from paddock.client.opening import connected
+        from paddock.client.remote_pool import RemotePool
+
+        async with connected(self.server) as connection:
+            yield RemotePool(connection)

@@ -1,7 +1,7 @@
 """What `run` and `chat` share: a model in a runner, questions to it, answers as they come."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +10,26 @@ from cyclopts import Parameter
 
 from paddock.cli.desk import Desk
 from paddock.cli.screen import Screen
-from paddock.errors import Incompatible, UsageError
-from paddock.vocabulary import FinishReason, GenerateRequest, Message, Sampling, Usage
+from paddock.errors import Incompatible
+from paddock.providers.provider import Piece
+from paddock.vocabulary import (
+    ChatRequest,
+    FinishReason,
+    GenerateEvent,
+    GenerateRequest,
+    Message,
+    Sampling,
+    Usage,
+)
 
 if TYPE_CHECKING:
+    from paddock.client.discovery import Address
     from paddock.config.schema import Config
-    from paddock.fleet.fleet import Runner, RunnerSpec
+    from paddock.fleet.fleet import RunnerSpec
     from paddock.library.records import ModelRecord
+
+Ask = Callable[[tuple[Message, ...]], AsyncGenerator[GenerateEvent]]
+"""Asks for the answer to a conversation. Closing what comes back stops the model."""
 
 _CONTROL = {code: None for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 
@@ -53,11 +66,10 @@ class AnswerDocument:
 class Speaker:
     """One loaded model that answers at this desk."""
 
-    def __init__(self, desk: Desk, name: str, runner: "Runner", sampling: Sampling, *, verbose: bool) -> None:
+    def __init__(self, desk: Desk, name: str, ask: Ask, *, verbose: bool) -> None:
         self._desk = desk
         self._name = name
-        self._runner = runner
-        self._sampling = sampling
+        self._ask = ask
         self._verbose = verbose
 
     async def answer(self, messages: Sequence[Message], said: list[str]) -> AnswerDocument:
@@ -68,12 +80,11 @@ class Speaker:
         began = time.monotonic()
         first: float | None = None
         reason, usage = FinishReason.CANCELLED, Usage()
-        request = GenerateRequest(id="answer", messages=tuple(messages), sampling=self._sampling)
-        events = self._runner.generate(request)
+        events = self._ask(tuple(messages))
         try:
             async with aclosing(events):
                 async for event in events:
-                    if event.token_ids and first is None:
+                    if first is None and (event.token_ids or event.text):
                         first = time.monotonic()
                     said.append(event.text)
                     self._write(event.text)
@@ -122,22 +133,55 @@ def fit_for(screen: Screen, text: str) -> str:
 
 @asynccontextmanager
 async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speaker]:
-    """Load the model `name`; it is unloaded when the block ends. Raises what finding and loading raise."""
-    from paddock.app import open_fleet
+    """The model `name`, ready to answer: in the server of this home when one runs, else loaded until the block ends.
 
-    if manner.draft and manner.ngrams:
-        raise UsageError("`--draft` and `--ngrams` both guess ahead.", hint="Give one of them.")
+    Raises what finding and loading raise.
+    """
     async with desk.library() as library:
         record = await library.get(name)
         draft = await library.get(manner.draft) if manner.draft else None
     _check_runs(record)
     if draft is not None:
         _check_runs(draft)
+    sampling = _sampling(record, desk.config, manner)
+    guesses = draft is not None or manner.ngrams  # wants a runner of its own: the server's was loaded without
+    if desk.server is not None and not guesses:
+        opened = _in_the_server(desk.server, record.name, sampling)
+    else:
+        opened = _in_a_runner(desk, record, draft, sampling, ngrams=manner.ngrams)
+    async with opened as ask:
+        yield Speaker(desk, record.name, ask, verbose=manner.verbose)
+
+
+@asynccontextmanager
+async def _in_a_runner(
+    desk: Desk, record: "ModelRecord", draft: "ModelRecord | None", sampling: Sampling, *, ngrams: bool
+) -> AsyncGenerator[Ask]:
+    from paddock.app import open_fleet
+
     async with open_fleet() as fleet:
-        runner = await fleet.start(runner_spec(record, draft, desk.config, ngrams=manner.ngrams))
-        async with desk.library() as library:
+        runner = await fleet.start(runner_spec(record, draft, desk.config, ngrams=ngrams))
+        async with desk.own_library() as library:
             await library.remember_load(record, runner)
-        yield Speaker(desk, record.name, runner, _sampling(record, desk.config, manner), verbose=manner.verbose)
+        yield lambda messages: runner.generate(GenerateRequest(id="answer", messages=messages, sampling=sampling))
+
+
+@asynccontextmanager
+async def _in_the_server(server: "Address", name: str, sampling: Sampling) -> AsyncGenerator[Ask]:
+    from paddock.client.opening import connected
+    from paddock.client.remote_provider import RemoteProvider
+
+    async with connected(server) as connection:
+        provider = RemoteProvider(connection)
+
+        async def ask(messages: tuple[Message, ...]) -> AsyncGenerator[GenerateEvent]:
+            request = ChatRequest(id="answer", model=name, messages=messages, sampling=sampling)
+            async with aclosing(provider.answer(request)) as events:
+                async for event in events:
+                    if isinstance(event, Piece):
+                        yield event.event
+
+        yield ask
 
 
 def opening_messages(manner: Manner) -> list[Message]:

@@ -1,1 +1,4 @@
-"""Paddock as a Python API: the same objects in this process or against a running server, async and sync."""
+"""Paddock for programs: `paddock.open()`, in this process or through a running server, with one interface for both.
+
+Also how the command line speaks with the server of its home.
+"""

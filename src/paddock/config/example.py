@@ -54,6 +54,12 @@ disk:
 server:
   host: 127.0.0.1
   port: 8484
+  drain_s: 30 # seconds that running answers have once the server is told to end
+
+# What the server writes down: never prompts, never keys.
+log:
+  level: info # debug, info, warning or error
+  format: auto # json, text; auto is text on a terminal, else JSON
 
 # Where models come from. Tokens are taken from the environment (HF_TOKEN, KAGGLE_API_TOKEN), never from here.
 hub:

@@ -129,6 +129,33 @@ def _folders(value: str) -> str:
     return value
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The items of a setting that holds several, `,` between them."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _model_names(value: str) -> str:
+    for name in listed(value):
+        _model_name(name)
+    return value
+
+
+def _host_names(value: str) -> str:
+    for name in listed(value):
+        _host(name)
+    return value
+
+
+def _origins(value: str) -> str:
+    for origin in listed(value):
+        scheme, separator, rest = origin.partition("://")
+        # `null` and `*` would be everybody; a path never stands in an origin.
+        if not separator or not scheme.replace("-", "").isalnum() or not rest or set(rest) & set("/*?#@ "):
+            raise ValueError("not an origin")
+        _ = urlsplit(origin).port
+    return value
+
+
 def _secret(value: SecretStr) -> SecretStr:
     # It will travel in a header: a line break there would be a second header.
     text = value.get_secret_value()
@@ -163,9 +190,15 @@ _STORED = Rule(
 _LISTED = Rule(
     "must be absolute folders with `:` between them", "Write them like `PATH`: `/srv/models/bundle:~/bundles/mine`."
 )
+_NAMES_LISTED = Rule("must be names of models with `,` between them", "Write them like `pony,qwen2.5-coder:7b`.")
+_HOSTS_LISTED = Rule("must be host names with `,` between them", "Write them like `models.example.org,gpu.local`.")
+_ORIGINS_LISTED = Rule(
+    "must be exact origins with `,` between them", "Write them like `https://chat.example.org,http://localhost:3000`."
+)
 _SECRET = Rule("must be one word of plain ASCII", "Copy the token again, without blanks or line breaks.")
 
 ModelName = Annotated[str, AfterValidator(_model_name), _NAMED]
+ModelNames = Annotated[str, AfterValidator(_model_names), _NAMES_LISTED]
 ProfileName = Annotated[
     str, AfterValidator(_profile), _PROFILED, WithJsonSchema({"type": "string", "enum": list(PROFILES)})
 ]
@@ -195,6 +228,8 @@ SecureUrl = Annotated[str, AfterValidator(_secure_url), _SECURED, USER_ONLY]
 Host = Annotated[str, AfterValidator(_host), _HOSTED, USER_ONLY]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _STORED, USER_ONLY]
 Folders = Annotated[str, AfterValidator(_folders), _LISTED, USER_ONLY]
+HostNames = Annotated[str, AfterValidator(_host_names), _HOSTS_LISTED, USER_ONLY]
+Origins = Annotated[str, AfterValidator(_origins), _ORIGINS_LISTED, USER_ONLY]
 Secret = Annotated[SecretStr, AfterValidator(_secret), _SECRET]
 
 # YAML 1.2 reads `on` and `off` as text; a switch takes them as what they say.

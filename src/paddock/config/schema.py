@@ -19,8 +19,11 @@ from paddock.config.kinds import (
     Few,
     Folders,
     Host,
+    HostNames,
     Memory,
     ModelName,
+    ModelNames,
+    Origins,
     Penalty,
     Port,
     ProfileName,
@@ -120,6 +123,30 @@ class Pool(Section):
     )
     policy: Literal["lru", "largest", "idle"] = Field(default="lru", description="Which model makes room first.")
     keep_alive: Duration = Field(default=parse_duration("10m"), description="How long an unused model stays in memory.")
+    preload: ModelNames = Field(
+        default="", description="Models that the server loads when it starts, `,` between them; pinned ones come anyway."
+    )
+    warm_up: Switch = Field(
+        default=False,
+        description="Whether a model runs a short prompt when it is loaded, so that the first request finds it fast.",
+    )
+    queue_max: Count = Field(default=256, description="The most requests that wait for a model; one more gets a 429.")
+    wait_max_s: Seconds = Field(
+        default=120.0, description="Seconds that a request waits for room for its model before it gets a 503."
+    )
+    turn_s: Seconds = Field(
+        default=10.0,
+        description="Seconds that a request waits for room before models in use take no new requests and then leave.",
+    )
+    residency_s: CacheSeconds = Field(
+        default=5.0,
+        description="A model makes room no sooner than its load took; of a load that took longer, this many seconds count.",
+    )
+    pressure_min: Share = Field(
+        default=0.05,
+        description="Idle models leave while less than this share of the machine's memory is available; 0 is never.",
+    )
+    pressure_check_s: Seconds = Field(default=5.0, description="Seconds between two looks at the machine's memory.")
 
 
 class Disk(Section):
@@ -140,6 +167,56 @@ class Server(Section):
         default="127.0.0.1", description="The address to listen on. Any but loopback wants keys or users."
     )
     port: Port = Field(default=8484, description="The port to listen on; 0 takes a free one.")
+    allowed_hosts: HostNames = Field(
+        default="",
+        description="Names that requests may call this server by, beside its own address, `,` between them.",
+    )
+    allowed_origins: Origins = Field(
+        default="", description="Web pages that may call this server from a browser, exact origins, `,` between them."
+    )
+    drain_s: Seconds = Field(
+        default=30.0, description="Seconds that running answers have left once the server is told to end."
+    )
+    connections_max: Count = Field(default=2048, description="The most connections at once; one more is turned away.")
+    requests_max: Count = Field(default=1024, description="The most requests answered at once; one more gets a 503.")
+    body_bytes_max: Size = Field(default=parse_size("32MB"), description="The largest body of a request.")
+    bodies_bytes_max: Size = Field(
+        default=parse_size("512MB"), description="The most that the bodies of all requests take at once."
+    )
+    header_bytes_max: Size = Field(default=parse_size("64KB"), description="The most that a request's headers take.")
+    headers_max: Count = Field(default=128, description="The most headers of a request.")
+    url_bytes_max: Size = Field(default=parse_size("8KB"), description="The longest address of a request.")
+    headers_timeout_s: Seconds = Field(
+        default=10.0, description="Seconds that a request's headers may take from their first byte."
+    )
+    body_timeout_s: Seconds = Field(default=60.0, description="Seconds that a request's body may take.")
+    keep_alive_s: Seconds = Field(default=75.0, description="Seconds that a connection may be open without a request.")
+    write_timeout_s: Seconds = Field(
+        default=60.0, description="Seconds that a client may leave an answer unread before it is cut off."
+    )
+    first_event_s: Seconds = Field(
+        default=2.0,
+        description="Seconds that a streamed answer waits for its first token before its headers go out without it.",
+    )
+    comment_s: Seconds = Field(
+        default=5.0, description="Seconds between the comments that keep a stream open while the prompt is being read."
+    )
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What the server's log holds: this and worse."
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="`json` is one object a line, `text` is for people; `auto` is text on a terminal, else JSON.",
+    )
+    file: Switch = Field(default=True, description="Whether the log is kept in the state folder, too, as JSON.")
+    file_bytes_max: Size = Field(
+        default=parse_size("10MB"), description="A log file that grows past this is put aside."
+    )
+    files_max: Few = Field(default=3, description="Log files kept, the current one included.")
+    tail_lines: Count = Field(default=1000, description="Latest lines kept in memory, for `/admin/logs`.")
 
 
 class Hub(Section):
@@ -203,6 +280,7 @@ class Settings(Section):
     pool: Pool = Field(default_factory=Pool, description="Models in memory.")
     disk: Disk = Field(default_factory=Disk, description="Models on disk.")
     server: Server = Field(default_factory=Server, description="Where Paddock's server listens.")
+    log: Log = Field(default_factory=Log, description="What the server writes down about its work.")
     hub: Hub = Field(default_factory=Hub, description="Where models come from.")
     library: Library = Field(default_factory=Library, description="What is remembered about models, and how long.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")

@@ -148,3 +148,23 @@ class MeasurementRow(Table):
     memory_bytes: Mapped[int] = mapped_column(BigInteger)  # of the process, before the first prompt
     load_seconds: Mapped[float] = mapped_column(Float)
     measured_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class MemoryPeakRow(Table):
+    """The most that one load of a model took while it worked, and for what work."""
+
+    __tablename__ = "memory_peaks"
+    __table_args__ = (Index("ix_memory_peaks_model", "name", "revision", "device"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(512))
+    revision: Mapped[str] = mapped_column(String(256))  # or the fingerprint of files without one
+    device: Mapped[str] = mapped_column(String(32))
+    context_window: Mapped[int] = mapped_column(Integer)  # as it was set for this load
+    loaded_bytes: Mapped[int] = mapped_column(BigInteger)  # before the first prompt
+    peak_bytes: Mapped[int] = mapped_column(BigInteger)
+    kv_bytes: Mapped[int] = mapped_column(BigInteger)
+    context: Mapped[int] = mapped_column(Integer)  # tokens of the longest sequence
+    tokens: Mapped[int] = mapped_column(BigInteger)  # of all sequences together
+    step_tokens: Mapped[int] = mapped_column(Integer)  # of the largest step
+    measured_at: Mapped[datetime] = mapped_column(index=True)

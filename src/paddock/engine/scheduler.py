@@ -23,7 +23,7 @@ from paddock.engine.sequence import Sequence, SequenceState
 from paddock.engine.solo import SoloPlanner
 from paddock.engine.speculation import Drafter, Speculation
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
-from paddock.errors import PaddockError, UsageError
+from paddock.errors import PaddockError, PromptTooLong, UsageError
 from paddock.vocabulary import FinishReason, TokenLogprob
 
 
@@ -97,7 +97,7 @@ class Scheduler:
                 f"Request `{sequence.id}` is running already.", hint="Give every request an id of its own."
             )
         if len(sequence.tokens) >= self.context_window:
-            raise UsageError(
+            raise PromptTooLong(
                 f"The prompt has {len(sequence.tokens)} tokens; the cache of this model has room for {self.context_window}, "
                 "answer included.",
                 hint="Shorten the prompt, or give the model more memory.",

@@ -6,6 +6,7 @@ and a guess is kept when it is what was sampled.
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 from paddock.engine.limits import Limits
@@ -15,6 +16,8 @@ _SMOOTHING = 0.2  # weight of the newest row
 _POOR = 0.25  # below this share of guesses kept, guessing costs more than it saves
 _REST_TOKENS = 64  # how long a sequence whose guesses were poor is left alone
 _GRAMS = (3, 2)  # lengths of the endings looked up, longest first
+_TRUST_SMOOTHING = 0.25  # weight of the newest guess of the first of two guessers
+_TRUSTED = 0.75  # below this share of guesses right, the second is asked instead: a draft model is right as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,52 @@ class NgramDrafter:
         # Past the end the guess reads itself: "a b a b" goes on with "a b a b …".
         period = len(wish.tokens) - start
         return tuple(wish.tokens[start + index % period] for index in range(wish.count))
+
+
+@dataclass(slots=True)
+class _Trust:
+    """How far the first guesser is believed for one sequence."""
+
+    kept: float = 0.0  # smoothed share of its guesses that came true; it must have been right before it is followed
+    start: int = 0  # where its last guess begins
+    guess: tuple[int, ...] = ()
+
+
+class FirstThen:
+    """Two guessers: the first where it has an idea and has been right, the second otherwise.
+
+    The first should be cheap and silent when it does not know, as n-grams are. What it guessed is compared with what came,
+    used or not, so that it is followed where it has been right and a text in which it is wrong is left to the second.
+    """
+
+    def __init__(self, first: Drafter, second: Drafter) -> None:
+        self._first = first
+        self._second = second
+        self._trusts: dict[str, _Trust] = {}
+
+    def propose(self, wishes: SequenceOf[DraftWish]) -> list[tuple[int, ...]]:
+        guesses = [self._believed(wish, guess) for wish, guess in zip(wishes, self._first.propose(wishes), strict=True)]
+        without = [index for index, guess in enumerate(guesses) if not guess]
+        if without:
+            others = self._second.propose([wishes[index] for index in without])
+            for index, guess in zip(without, others, strict=True):
+                guesses[index] = guess
+        return guesses
+
+    def forget(self, sequence_id: str) -> None:
+        self._trusts.pop(sequence_id, None)
+        self._first.forget(sequence_id)
+        self._second.forget(sequence_id)
+
+    def _believed(self, wish: DraftWish, guess: tuple[int, ...]) -> tuple[int, ...]:
+        """`guess` when the last ones were right; learns from what became of the one before, used or not."""
+        trust = self._trusts.setdefault(wish.sequence_id, _Trust())
+        came = tuple(wish.tokens[trust.start : trust.start + len(trust.guess)])
+        if came:
+            right = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(trust.guess, came, strict=False)))
+            trust.kept += _TRUST_SMOOTHING * (right / len(came) - trust.kept)
+        trust.start, trust.guess = len(wish.tokens), guess
+        return guess if trust.kept >= _TRUSTED else ()
 
 
 @dataclass(slots=True)

@@ -29,7 +29,9 @@ class Answer:
         if self.finished:
             return
         if event.finish_reason is FinishReason.ERROR:
-            self.fail(error_of(event.error_code, event.error, event.hint))
+            # Ours is the id that the asker knows; the wire's has a number added.
+            told = (event.error or "").replace(f"`{event.id}`", f"`{self._id}`")
+            self.fail(error_of(event.error_code, told, event.hint))
             return
         self._texts.append(event.text)
         self._tokens.extend(event.token_ids)

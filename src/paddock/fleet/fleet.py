@@ -69,8 +69,10 @@ class Runner(Protocol):
     def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
         """The answer, piece by piece. Leaving the iteration cancels the request, closing it (`aclosing`) does so at once.
 
-        Raises Overloaded when the queue is full, RunnerCrashed when the process ends on the way, UsageError and its kin for
-        what is wrong with the request.
+        A request that the process ends over before its first token is tried again once, unseen, within its deadline; it is
+        first tried alone, so that nobody else goes down with it. Raises Overloaded when the queue is full, RunnerCrashed when
+        the process ends after the first token or for good, CrashedTwice when it ends over this request alone, DeadlinePassed,
+        UsageError and its kin for what is wrong with the request.
         """
         ...
 

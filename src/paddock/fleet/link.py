@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 import signal
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Final
 
 from paddock.errors import Overloaded, PaddockError, ProtocolError, RunnerCrashed
 from paddock.fleet.answers import Answer
 from paddock.fleet.child import Child
 from paddock.fleet.failures import error_of
+from paddock.fleet.naming import in_line
 from paddock.fleet.timing import FleetTiming
 from paddock.runner.executor import LoadedModel
 from paddock.runner.messages import (
@@ -24,6 +27,7 @@ from paddock.runner.messages import (
     Load,
     Loaded,
     LoadFailed,
+    Notice,
     Numbers,
     Refused,
     Shutdown,
@@ -37,6 +41,8 @@ from paddock.runner.messages import (
 )
 from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateRequest
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Link:
@@ -55,6 +61,8 @@ class Link:
         self._heard = False
         self._hung = False
         self._reason: PaddockError | None = None  # why it ends
+        self.was_closed = False  # by us, not by what the process did
+        self.unanswered: tuple[str, ...] = ()  # requests that were under way when it ended
         self._living = asyncio.create_task(self._live(), name=f"runner {options.name} {child.pid}")
         self.numbers = Numbers()
 
@@ -71,6 +79,11 @@ class Link:
     def is_over(self) -> bool:
         """Whether nothing can be asked of it any more."""
         return self._reason is not None
+
+    @property
+    def reason(self) -> PaddockError | None:
+        """Why it ended: the very error that everybody who waited got."""
+        return self._reason
 
     # Its life
 
@@ -98,6 +111,7 @@ class Link:
 
     async def close(self, reason: PaddockError) -> None:
         """Tell every waiter `reason`, ask the process to leave, and insist. Idempotent."""
+        self.was_closed = self.was_closed or not self.is_over
         self._end_waiting(reason)
         self._channel.post(Shutdown())
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -125,6 +139,7 @@ class Link:
         if not self._loaded.done():
             self._loaded.set_exception(self._reason)
             self._loaded.exception()  # whether or not somebody waits for it
+        self.unanswered = self.unanswered or tuple(self._answers)
         for answer in self._answers.values():
             answer.fail(self._reason)
         for reply in self._calls.values():
@@ -231,6 +246,16 @@ class Link:
             case Loaded(model):
                 if not self._loaded.done():
                     self._loaded.set_result(model)
+            case Notice(event, requests, fields):
+                told = "".join(f" {key}={value!r}" for key, value in fields.items())
+                _log.warning(
+                    "runner.%s name=%s pid=%d requests=%s%s",
+                    event,
+                    self._options.name,
+                    self.pid,
+                    in_line(requests),
+                    told,
+                )
             case LoadFailed(code, text, hint) | Failed(code, text, hint):
                 return error_of(code, text, hint)
             case Hello():

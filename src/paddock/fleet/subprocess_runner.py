@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
 from paddock.errors import Overloaded, PaddockError, RunnerCrashed
+from paddock.fleet.attempts import Attempts
 from paddock.fleet.child import Child
 from paddock.fleet.fleet import RunnerSpec, RunnerState, RunnerStats
 from paddock.fleet.link import Link
+from paddock.fleet.naming import in_line
 from paddock.fleet.timing import FleetTiming
 from paddock.runner.executor import LoadedModel
 from paddock.runner.opening import LoadOptions
@@ -44,6 +46,7 @@ class SubprocessRunner:
         self._restarts = 0
         self._keeper: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._attempts = Attempts(spec.name, self._ready_link, waiting_max=spec.queue_max)
 
     @property
     def spec(self) -> RunnerSpec:
@@ -77,18 +80,9 @@ class SubprocessRunner:
         await self._become(RunnerState.READY)
         self._keeper = asyncio.create_task(self._keep(link), name=f"keeper of {self._spec.name}")
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
         """See Runner."""
-        link = await self._ready_link()
-        wire_id, answer = await link.submit(request)
-        try:
-            while True:
-                event = await answer.take()
-                yield event
-                if event.finish_reason is not None:
-                    return
-        finally:
-            link.forget(wire_id)
+        return self._attempts.generate(request)
 
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None:
         link = await self._ready_link()
@@ -161,7 +155,12 @@ class SubprocessRunner:
             if self._state is RunnerState.STOPPED:
                 return
             _log.warning(
-                "runner.ended name=%s pid=%d reason=%s stderr=%r", self._spec.name, link.pid, reason, link.said
+                "runner.ended name=%s pid=%d reason=%s requests=%s stderr=%r",
+                self._spec.name,
+                link.pid,
+                reason,
+                in_line(link.unanswered),
+                link.said,
             )
             if time.monotonic() - began >= self._timing.steady_s:
                 failures = 0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from paddock.catalog.compatibility import judge
+from paddock.catalog.correcting import MemoryFacts, corrected
 from paddock.catalog.evidence.config import is_remote_code
-from paddock.catalog.sizing import WORKING_CONTEXT, Device, estimate_memory
+from paddock.catalog.sizing import WORKING_CONTEXT, Device, MemoryEstimate, estimate_memory
 from paddock.library.inspection import Inspection
 from paddock.library.machine import Machine
 from paddock.library.pulling.plan import MemoryAt
@@ -45,21 +46,12 @@ class Judge:
         tags: Sequence[str] = (),
         gated: bool = False,
         packed: bool = False,
-        measured_bytes: int | None = None,
+        measured: Sequence[MemoryFacts] = (),
     ) -> Judgement:
         """`sizes` are the files that would be loaded, with their bytes; `packed`: they are one archive, still closed;
-        `measured_bytes`: what an earlier load of the same files took here."""
+        `measured`: what earlier loads of the same files took here."""
         facts = inspection.facts
-        estimate = estimate_memory(
-            facts=facts,
-            device=Device(self.machine.device),
-            config=inspection.config,
-            safetensors=inspection.safetensors,
-            gguf=inspection.gguf,
-            stored_bytes=sum(size or 0 for path, size in sizes if path.lower().endswith(_WEIGHTS)) or None,
-            budget_bytes=self.budget_bytes,
-            measured_bytes=measured_bytes,
-        )
+        estimate = self.estimate(inspection, sizes, measured)
         peaks = {context: estimate.peak_bytes(context) for context in estimate.contexts} if estimate else {}
         if packed and facts.format is ModelFormat.UNKNOWN:
             return Judgement(
@@ -88,6 +80,23 @@ class Judge:
             problems=inspection.problems,
             memory_basis=estimate.basis if estimate else None,
         )
+
+    def estimate(
+        self, inspection: Inspection, sizes: Sequence[tuple[str, int | None]], measured: Sequence[MemoryFacts] = ()
+    ) -> MemoryEstimate | None:
+        """How much memory it takes; None when nobody can tell. Parameters as for `judge`."""
+        device = Device(self.machine.device)
+        estimate = estimate_memory(
+            facts=inspection.facts,
+            device=device,
+            config=inspection.config,
+            safetensors=inspection.safetensors,
+            gguf=inspection.gguf,
+            stored_bytes=sum(size or 0 for path, size in sizes if path.lower().endswith(_WEIGHTS)) or None,
+            budget_bytes=self.budget_bytes,
+            cores=self.machine.cores,
+        )
+        return estimate and corrected(estimate, measured, with_process=device is Device.CPU)
 
 
 def _quantization_method(inspection: Inspection) -> str | None:

@@ -26,11 +26,13 @@ class Machine:
     device: Device
     memory_bytes: int  # that the device can use at all
     available_bytes: int  # of which nobody uses now
+    cores: int = 4  # of the processor
 
 
 def read_machine(*, cgroup_limit: Path = _CGROUP_LIMIT) -> Machine:
     memory = psutil.virtual_memory()
     total, available = memory.total, memory.available
+    cores = psutil.cpu_count(logical=False) or 1
     if sys.platform == "darwin" and platform.machine() == "arm64":
         usable = int(total * _METAL_SHARE)
         return Machine("metal", usable, min(available, usable))
@@ -39,8 +41,8 @@ def read_machine(*, cgroup_limit: Path = _CGROUP_LIMIT) -> Machine:
     limit = _container_limit(cgroup_limit)
     if limit is not None and limit < total:
         # In a container the machine's memory is not ours to plan with.
-        return Machine("cpu", limit, min(available, limit))
-    return Machine("cpu", total, available)
+        return Machine("cpu", limit, min(available, limit), cores)
+    return Machine("cpu", total, available, cores)
 
 
 def _installed(package: str) -> bool:

@@ -8,13 +8,15 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from paddock.catalog.correcting import MemoryFacts
 from paddock.catalog.known import KnownModels
+from paddock.catalog.sizing import MemoryEstimate
 from paddock.errors import StorageError
 from paddock.hub.kaggle import framework_of
 from paddock.hub.reference import parse_reference
@@ -226,14 +228,20 @@ class Shelf:
         else:
             stock.take(self.record_of(_seen_again(record), before=record))
 
-    def judge(self, record: ModelRecord, *, measured_bytes: int | None = None) -> Judgement:
-        """What the model means on this machine, read from its headers; `measured_bytes` as for `Judge`. Blocking."""
+    def judge(self, record: ModelRecord, *, measured: Sequence[MemoryFacts] = ()) -> Judgement:
+        """What the model means on this machine, read from its headers; `measured` as for `Judge`. Blocking."""
+        inspection, sizes, card = self._look_into(record)
+        return self._judge.judge(record.name, inspection, sizes, tags=card.hub.tags, measured=measured)
+
+    def estimate(self, record: ModelRecord, *, measured: Sequence[MemoryFacts] = ()) -> MemoryEstimate | None:
+        """How much memory it takes on this machine; None when nobody can tell. Blocking, likewise."""
+        inspection, sizes, _ = self._look_into(record)
+        return self._judge.estimate(inspection, sizes, measured)
+
+    def _look_into(self, record: ModelRecord) -> tuple[Inspection, list[tuple[str, int]], Card]:
         seen = _seen_again(record)
-        sizes = [(_shown_name(seen, file), file.size) for file in seen.files]
         card = _card(seen)
-        return self._judge.judge(
-            record.name, self._inspect(seen, card), sizes, tags=card.hub.tags, measured_bytes=measured_bytes
-        )
+        return self._inspect(seen, card), [(_shown_name(seen, file), file.size) for file in seen.files], card
 
     def _inspect(self, seen: Seen, card: Card) -> Inspection:
         locations = {_shown_name(seen, file): file.location for file in seen.files}

@@ -14,6 +14,7 @@ class Accepted:
     model: str  # the name of the model that answers, as `list` shows it
     provider: str  # `local`
     route: str  # how the asked name led there: `exact`, `alias`, `default`
+    fingerprint: str = ""  # changes when the same seed may be answered differently: other files, another version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

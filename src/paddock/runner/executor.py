@@ -28,11 +28,15 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Bytes now."""
+    """Bytes now, and what work they were taken for. On a CPU they are the process's, elsewhere those of its arrays."""
 
     active_bytes: int
     peak_bytes: int
     cache_bytes: int  # freed arrays that the device's allocator keeps
+    kv_bytes_max: int = 0  # keys, values and states of all sequences, at the most so far
+    step_tokens_max: int = 0  # fed in one step
+    context_max: int = 0  # tokens of the longest sequence
+    tokens_max: int = 0  # of all sequences in one step together, those they look back at included
 
 
 class Executor(Protocol):

@@ -6,9 +6,7 @@ With nothing to do it waits for the inbox, which costs nothing. With a server th
 """
 
 import secrets
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -18,13 +16,14 @@ from paddock.engine.outcome import Outcome
 from paddock.engine.prefix import PrefixIndex
 from paddock.engine.scheduler import Scheduler
 from paddock.engine.sequence import Sequence, new_sequence
-from paddock.engine.speculation import NgramDrafter
 from paddock.engine.step import StepPlan
 from paddock.errors import Incompatible, Overloaded, PaddockError, UsageError
 from paddock.runner.channel import RunnerChannel
+from paddock.runner.drafters import choose_drafter
 from paddock.runner.executor import Memory
 from paddock.runner.inbox import Inbox
 from paddock.runner.messages import Cancel, Done, Embed, Numbers, Refused, Shutdown, Step, Submit, ToRunner, Warm
+from paddock.runner.notices import Notices, where
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.prompts import prompt_tokens
 from paddock.runner.pulse import Pulse
@@ -60,7 +59,8 @@ class Loop:
         self._clock = clock
         self._draw_seed = draw_seed
         self._limits = _limits(opened, options)
-        self._scheduler = _scheduler(opened, options, self._limits, clock)
+        self._notices = Notices(channel)
+        self._scheduler = _scheduler(opened, options, self._limits, clock, self._draft_broke)
         self._sequences: dict[str, Sequence] = {}
         self._telling = Telling(opened.tokenizer)
         self._memory: Memory | None = None
@@ -110,7 +110,7 @@ class Loop:
         except PaddockError as error:
             self._telling.refuse(request.id, error)
         except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
-            traceback.print_exc()
+            self._notices.tell("request_unreadable", (request.id,), error=where(error))
             self._telling.refuse(
                 request.id,
                 UsageError(
@@ -172,11 +172,20 @@ class Loop:
                 )
             result = self._executor.step(plan)
         except PaddockError as error:  # the executor says that it can go on without these
-            print(f"step {plan.number}: {error.message}", file=sys.stderr)  # noqa: T201  (the fleet reads it)
+            self._notices.tell("step_refused", _askers(plan), step=plan.number, error=error.code, reason=error.message)
             return self._scheduler.abandon(error)
+        except Exception as error:
+            self._notices.tell("step_broke", _askers(plan), step=plan.number, error=where(error))
+            raise
         return self._scheduler.update(result)
 
+    def _draft_broke(self, error: Exception) -> None:
+        draft = self._options.draft_name or self._options.draft_path or "draft"
+        self._notices.tell("draft_off", tuple(self._sequences), draft=draft, error=where(error))
+
     def _tell(self, outcome: Outcome) -> None:
+        if outcome.failure is not None:
+            self._notices.tell("request_failed", (outcome.sequence_id,), error=outcome.failure.code)
         if self._telling.tell(outcome):
             finished = self._scheduler.finish(outcome.sequence_id)
             assert finished is not None, "it was not finished yet"
@@ -215,10 +224,20 @@ def _limits(opened: OpenedModel, options: LoadOptions) -> Limits:
     )
 
 
-def _scheduler(opened: OpenedModel, options: LoadOptions, limits: Limits, clock: Callable[[], float]) -> Scheduler:
+def _askers(plan: StepPlan) -> list[str]:
+    return [row.sequence_id for row in plan.rows]
+
+
+def _scheduler(
+    opened: OpenedModel,
+    options: LoadOptions,
+    limits: Limits,
+    clock: Callable[[], float],
+    on_broken_draft: Callable[[Exception], None],
+) -> Scheduler:
     model = opened.executor.model
     if not model.pages:
         return Scheduler(limits, None, None, clock)
     pool = BlockPool(model.block_count, model.block_tokens)
-    drafter = opened.drafter or (NgramDrafter() if options.ngram_speculation else None)
+    drafter = choose_drafter(opened.drafter, ngrams=options.ngram_speculation, on_broken=on_broken_draft)
     return Scheduler(limits, pool, PrefixIndex(pool), clock, drafter=drafter)

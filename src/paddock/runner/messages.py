@@ -1,7 +1,7 @@
 """What server and runner say to each other.
 
     server → runner   Hello  Load  Submit  Cancel  StatsQuery  Warm  Embed  Shutdown
-    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Done | Refused  Failed
+    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Done | Refused  Notice  Failed
 
 A frame is four bytes of length (big-endian) and one msgpack map with a `type`. Both sides say Hello first; a side that reads
 another version, an unknown type, or a frame that is too long or malformed ends the connection with a ProtocolError.
@@ -16,7 +16,7 @@ from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateEvent, GenerateRequest
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # a million tokens of prompt as text, and room to spare
 HEADER_BYTES: Final = 4
 
@@ -124,6 +124,14 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     hint: str
 
 
+class Notice(msgspec.Struct, frozen=True, tag=True):
+    """A line for the server's log, about these requests. The runner goes on."""
+
+    event: str
+    requests: tuple[str, ...]
+    fields: dict[str, str | int]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The runner cannot go on and exits. Whatever it was asked for is lost."""
 
@@ -133,7 +141,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 ToRunner = Hello | Load | Submit | Cancel | StatsQuery | Warm | Embed | Shutdown
-ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Done | Refused | Failed
+ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Done | Refused | Notice | Failed
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 TO_RUNNER: Final = msgspec.msgpack.Decoder[ToRunner](ToRunner)

@@ -42,6 +42,10 @@ class Tokenizer(Protocol):
         """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
         ...
 
+    def token_bytes(self, token: int) -> bytes:
+        """What one token says, in UTF-8; of a token that is a part of a character, that part."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedModel:

@@ -77,11 +77,11 @@ class Telling:
         """Say the tokens one by one, up to a stop string."""
         for position, token in enumerate(outcome.tokens):
             asker.token_ids.append(token)
-            asker.logprobs.extend(outcome.logprobs[position : position + 1])
             asker.completion_tokens += 1
             is_end = outcome.stop_token is not None and position == len(outcome.tokens) - 1
             if is_end:
                 break  # counted, but not shown
+            asker.logprobs.extend(map(self._spelled, outcome.logprobs[position : position + 1]))
             piece = asker.detokenizer.feed(token)
             asker.text += piece.text
             if piece.stopped:
@@ -91,6 +91,10 @@ class Telling:
             piece = asker.detokenizer.finish()
             asker.text += piece.text
             asker.stopped = piece.stopped
+
+    def _spelled(self, entry: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
+        """With what each token says: those who ask have no tokenizer."""
+        return tuple(replace(each, token=self._tokenizer.token_bytes(each.token_id)) for each in entry)
 
     def _end(self, asker: _Asker, outcome: Outcome, reason: FinishReason) -> None:
         usage, failure = outcome.usage, outcome.failure

@@ -1,6 +1,7 @@
 """Opening models that are not what they should be: each gets an error that names it and what to do."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,14 @@ from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import Message, ModelFormat
 from tests.exactness.architectures import make_folder
 
+COUNTS = (
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "hidden_size",
+    "vocab_size",
+    "head_dim",
+)
 PONY = Path(__file__).parents[3] / "src/paddock/builtin_models/pony"
 
 
@@ -70,8 +79,12 @@ def bring_code(folder: Path) -> None:
         (lambda folder: change(folder, model_type="../../evil"), Corrupt, ["model_type"]),
         (lambda folder: (folder / "config.json").write_text("{"), Corrupt, ["config.json"]),
         (lambda folder: (folder / "config.json").unlink(), Incompatible, ["config.json"]),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), InvalidHeader, ["model.safetensors"]),
-        (cut, InvalidHeader, ["model.safetensors"]),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64),
+            InvalidHeader,
+            ["`llama`", "model.safetensors"],
+        ),
+        (cut, InvalidHeader, ["`llama`", "model.safetensors"]),
         (drop_a_tensor, Corrupt, ["up_proj"]),
         (pickle, Incompatible, ["pickle"]),
         (bring_code, Incompatible, ["code"]),
@@ -86,6 +99,57 @@ def test_what_is_wrong_with_a_model_is_said(
         load_weights(llama, "llama")
     assert all(word in caught.value.message for word in words), caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, value) for key in COUNTS for value in (0, -1, 2**62, 10**40, "many", True, 1.5, [4, -4])),
+        ("num_hidden_layers", -3),
+        ("num_experts", -1),
+        *(
+            (key, value)
+            for key in ("rope_theta", "rms_norm_eps")
+            for value in (math.nan, math.inf, -math.inf, -1.0, 10**400, "hot", True)
+        ),
+        ("rope_theta", 0),
+        ("rope_scaling", {"rope_type": "linear", "factor": math.nan}),
+        ("quantization", {"group_size": 0, "bits": 4}),
+        ("quantization", {"group_size": 64, "bits": 10**9}),
+    ],
+)
+def test_a_config_that_lies_about_shapes_is_refused_by_name_before_an_array_is_made(
+    llama: Path, key: str, value: object
+) -> None:
+    """Model code believes these numbers: it loops over them, and asks for memory by them."""
+    change(llama, **{key: value})
+    with pytest.raises(Corrupt) as caught:
+        read_folder(llama, "llama")
+    assert f"The config.json of `llama` says {key}" in caught.value.message
+    assert len(caught.value.message) < 200
+
+
+def test_the_language_part_of_a_model_that_sees_is_checked_too(llama: Path) -> None:
+    """Its numbers are the ones that the layers are built by."""
+    change(llama, text_config={"hidden_size": -64})
+    with pytest.raises(Corrupt, match="hidden_size = -64"):
+        read_folder(llama, "llama")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"num_experts": 0, "sliding_window": -1, "rms_norm_eps": 0},
+        {"max_position_embeddings": 10_485_760, "rope_theta": 5e8, "partial_rotary_factor": 0.5},
+        {"time_step_limit": [0.0, math.inf], "head_dim": None, "num_key_value_heads": [2, 2, 2]},
+        {"quantization_config": {"group_size": -1, "bits": 4}},
+    ],
+)
+def test_odd_numbers_that_real_models_have_are_no_lies(llama: Path, values: dict[str, object]) -> None:
+    """A check that refuses what runs is worse than none."""
+    path = llama / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    assert read_folder(llama, "llama").parameters > 0
 
 
 def test_a_missing_shard_is_named(llama: Path) -> None:

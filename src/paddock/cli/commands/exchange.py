@@ -51,7 +51,7 @@ async def export(
     place = desk.invocation.workspace / path
     if registry and names:
         raise UsageError("`--registry` exports no models.", hint="Export models in a call of their own.")
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         if registry:
             with target(place, dry_run=flags.dry_run) as file:
                 written = await library.handbook.export(file)
@@ -133,7 +133,7 @@ async def import_(
     A folder holds models, a file is a registry. Every byte of a model is checked before the model appears.
     """
     place = desk.invocation.workspace / path
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         if place.is_dir():
             models = await library.carrying.import_folder(place, names, dry_run=flags.dry_run)
             document = ImportDocument(

@@ -40,7 +40,7 @@ async def lock(
     Revisions and hashes of every file. Built-in models are everywhere and are left out.
     """
     path = desk.invocation.workspace / file
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         with target(path, dry_run=flags.dry_run) as place:
             written = await library.carrying.lock(place, names)
     document = LockDocument(path=str(path), models=tuple(written.models))
@@ -85,7 +85,7 @@ async def sync(
     """
     workspace = desk.invocation.workspace
     path = workspace / file
-    async with desk.library() as library:
+    async with desk.own_library() as library:
 
         async def fetch(model: LockedModel) -> None:
             desk.notice(f"Fetching `{model.name}`, {human_bytes(model.size)}…")

@@ -33,7 +33,7 @@ async def list_entries(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
 
     `paddock pull NAME` fetches any of them. Share yours with `paddock export --registry FILE`.
     """
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         entries = await library.handbook.registry()
     desk.answer(RegistryList(entries=tuple(entries)), lambda screen: _show(screen, entries))
 
@@ -51,7 +51,7 @@ async def add(
 ) -> None:
     """Know a model by a short name; a name of yours hides one of Paddock's."""
     entry = RegistryEntry(name=name, reference=reference, description=description, sha256=sha256)
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         if not flags.dry_run:
             entry = await library.handbook.add(entry)
     desk.answer(entry, lambda screen: screen.line(f"{name} now stands for {reference}. Fetch it: paddock pull {name}"))
@@ -66,7 +66,7 @@ async def remove(
     desk: Given[Desk],
 ) -> None:
     """Forget a short name of yours. No model is removed."""
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         if not flags.dry_run:
             await library.handbook.forget(name)
         entries = await library.handbook.registry()

@@ -48,7 +48,7 @@ async def list_templates(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None
 
     A template is text with variables: `Summarise {{ text }} in {{ words | default(50) }} words.`
     """
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         entries = await library.handbook.templates()
     desk.answer(TemplateList(templates=tuple(entries)), lambda screen: _show_list(screen, entries))
 
@@ -56,7 +56,7 @@ async def list_templates(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None
 @template.command
 async def show(name: Name, /, *, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
     """Print a template's text."""
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         entry = await library.handbook.template(name)
     desk.answer(entry, lambda screen: screen.line(entry.text))
 
@@ -80,7 +80,7 @@ async def save(
         document = RenderedTemplate(name=name, text=text)
         desk.answer(document, lambda screen: screen.line(f"{name} is a valid template."))
         return
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         entry = await library.handbook.save_template(name, text, description=description, defaults=_values(defaults))
     variables = ", ".join(sorted(checked.variables)) or "no variables"
     desk.answer(entry, lambda screen: screen.line(f"{name} is kept: {variables}."))
@@ -95,7 +95,7 @@ async def render(
     desk: Given[Desk],
 ) -> None:
     """Fill in a template and print the prompt."""
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         text = await library.handbook.render_template(name, _values(values))
     desk.answer(RenderedTemplate(name=name, text=text), lambda screen: screen.line(text))
 
@@ -103,7 +103,7 @@ async def render(
 @template.command(name="rm", alias=("remove", "delete"))
 async def remove(name: Name, /, *, flags: ChangingFlags = _NO_CHANGE, desk: Given[Desk]) -> None:
     """Delete a template."""
-    async with desk.library() as library:
+    async with desk.own_library() as library:
         entry = await library.handbook.template(name)
         if not flags.dry_run:
             if not await desk.confirm(f"Delete the template `{name}`?"):

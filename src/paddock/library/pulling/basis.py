@@ -5,7 +5,7 @@ database: when the source cannot be reached, it serves, marked stale.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete
 
+from paddock.catalog.correcting import MemoryFacts
 from paddock.catalog.detection import HubFacts
 from paddock.catalog.facts import Facts
 from paddock.catalog.known import KnownModels
@@ -97,7 +98,7 @@ class Bases:
         await self._remember(str(reference), basis)
         return basis
 
-    def _look(self, reference: ModelReference, measured: Mapping[tuple[str, str], int]) -> Basis:
+    def _look(self, reference: ModelReference, measured: Mapping[tuple[str, str], Sequence[MemoryFacts]]) -> Basis:
         """Blocking: list, choose, read headers, judge."""
         assert reference.source is not None, "a bare name is resolved before a source is asked"
         source = self._sources[reference.source]
@@ -115,7 +116,7 @@ class Bases:
             tags=listing.tags,
             gated=listing.gated,
             packed="archive" in listing.metadata,
-            measured_bytes=measured.get((name, listing.revision)),
+            measured=measured.get((name, listing.revision), ()),
         )
         return Basis(
             name=name,

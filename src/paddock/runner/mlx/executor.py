@@ -1,20 +1,18 @@
 """A model on the device: takes step plans, gives tokens."""
 
 import gc
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import mlx.core as mx
-import psutil
 
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.mlx.lane import Lane
 from paddock.runner.mlx.sampling import Choice, choose
 from paddock.runner.mlx.sequences import Running, begin_sequence
+from paddock.runner.mlx.usage import WorkNotes
 from paddock.vocabulary import Sampling
 
 _BROKEN = "the model produced numbers that are none (NaN or infinite)"
@@ -28,6 +26,7 @@ class MlxExecutor:
         self._lane: Lane | None = lane
         self._model = model
         self._running: dict[str, Running] = {}
+        self._notes = WorkNotes()
 
     @property
     def model(self) -> LoadedModel:
@@ -48,6 +47,7 @@ class MlxExecutor:
     def end(self, sequence_id: str) -> None:
         self._running.pop(sequence_id, None)
         if self._lane is not None:
+            self._notes.cache(self._lane)
             self._lane.end(sequence_id)
 
     def step(self, plan: StepPlan) -> StepResult:
@@ -55,6 +55,7 @@ class MlxExecutor:
         lane = self._open_lane
         results = self._feed(lane, plan)
         lane.settle()
+        self._notes.step(plan)
         return StepResult(number=plan.number, rows=tuple(results), elapsed_s=time.perf_counter() - started)
 
     def warm(self, prefill_tokens: int, tokens: int) -> None:
@@ -71,15 +72,9 @@ class MlxExecutor:
         self.end(_WARM_UP)
 
     def memory(self) -> Memory:
-        if mx.default_device() == mx.Device(mx.cpu):
-            return Memory(
-                active_bytes=psutil.Process().memory_info().rss,
-                peak_bytes=_peak_bytes(),
-                cache_bytes=mx.get_cache_memory(),
-            )
-        return Memory(
-            active_bytes=mx.get_active_memory(), peak_bytes=mx.get_peak_memory(), cache_bytes=mx.get_cache_memory()
-        )
+        if self._lane is not None:
+            self._notes.cache(self._lane)
+        return self._notes.memory()
 
     def close(self) -> None:
         """Give the device's memory back. Idempotent."""
@@ -117,11 +112,6 @@ class MlxExecutor:
         asked = kept[0].logprobs != ()
         logprobs = tuple(choice.logprobs for choice in kept) if asked else ()
         return RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs)
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _guesses(row: Row) -> tuple[int, ...]:

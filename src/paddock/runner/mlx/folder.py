@@ -10,6 +10,7 @@ from paddock.catalog.headers.safetensors import SafetensorsTensor, read_safetens
 from paddock.catalog.headers.shards import parse_safetensors_index, summarize_safetensors
 from paddock.catalog.reading import FileReader
 from paddock.errors import Corrupt, Incompatible
+from paddock.runner.mlx.config_numbers import check_numbers
 
 _PULL_AGAIN: Final = "Pull the model again: `paddock pull`."
 _FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
@@ -71,7 +72,7 @@ class ModelFolder:
         for name, tensor in self.tensors.items():
             scales = self.tensors.get(f"{name.removesuffix('.weight')}.scales") if name.endswith(".weight") else None
             if scales is not None and tensor.dtype == "U32":
-                count += scales.elements * (group if isinstance(group, int) else 64)
+                count += scales.elements * (group if isinstance(group, int) and group > 0 else 64)
             elif not name.endswith((".scales", ".biases")):
                 count += tensor.elements
         return count
@@ -95,8 +96,13 @@ def read_folder(path: Path, name: str) -> ModelFolder:
             f"`{name}` brings program code of its own, which Paddock does not run.",
             hint="Look for a conversion whose architecture MLX knows by itself.",
         )
-    tensors, stored_bytes = _read_tensors(path, name)
-    _check_sizes(config, tensors, name)
+    try:
+        tensors, stored_bytes = _read_tensors(path, name)
+    except Corrupt as error:
+        if f"`{name}`" in error.message:
+            raise
+        raise type(error)(f"The weights of `{name}` are broken. {error.message}", hint=error.hint) from error
+    check_numbers(config, name=name, tensors=len(tensors))
     return ModelFolder(path=path, name=name, config=config, tensors=tensors, stored_bytes=stored_bytes)
 
 
@@ -141,15 +147,3 @@ def _read_tensors(path: Path, name: str) -> tuple[Mapping[str, SafetensorsTensor
         raise Corrupt(f"The weights of `{name}` cannot be read: {error.strerror}.", hint=_PULL_AGAIN) from error
     summary = summarize_safetensors(headers, index=index)
     return summary.tensors, sum(header.data_bytes for header in headers.values())
-
-
-def _check_sizes(config: Mapping[str, Any], tensors: Mapping[str, SafetensorsTensor], name: str) -> None:
-    """Model code builds its layers in a loop before any weight is looked at: a lie about their number must not start it."""
-    for part in (config, _text_config(config)):
-        for key in ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "num_experts", "num_local_experts"):
-            value = part.get(key)
-            if isinstance(value, int) and value > max(len(tensors), 1024):
-                raise Corrupt(
-                    f"The config.json of `{name}` says {key} = {value}, and the weights have {len(tensors)} tensors.",
-                    hint=_PULL_AGAIN,
-                )

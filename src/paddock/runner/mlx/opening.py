@@ -1,8 +1,11 @@
 """From a folder to a model that answers."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from paddock.errors import NotEnoughMemory, PaddockError, RunnerCrashed
 from paddock.runner.mlx.blas import load_blas
 from paddock.runner.opening import LoadOptions, OpenedModel
 
@@ -24,7 +27,8 @@ def open_model(options: LoadOptions) -> OpenedModel:
     if options.draft_path is not None:
         draft_path = Path(options.draft_path)
         draft_name = options.draft_name or draft_path.name
-        drafter, reserved_bytes = open_draft(draft_path, draft_name, target=weights, tokenizer=tokenizer)
+        with _blaming(draft_name, options.name):
+            drafter, reserved_bytes = open_draft(draft_path, draft_name, target=weights, tokenizer=tokenizer)
     executor = make_executor(
         weights,
         end_token_ids=tokenizer.end_token_ids,
@@ -34,6 +38,27 @@ def open_model(options: LoadOptions) -> OpenedModel:
         reserved_bytes=reserved_bytes,
     )
     return OpenedModel(executor=executor, tokenizer=tokenizer, drafter=drafter)
+
+
+@contextmanager
+def _blaming(draft: str, model: str) -> Generator[None]:
+    """Whatever goes wrong in here is the draft's fault, and its message says so: the model itself is fine."""
+    try:
+        yield
+    except PaddockError as error:
+        if "draft" in error.message:
+            raise
+        raise type(error)(f"`{draft}` cannot draft for `{model}`. {error.message}", hint=error.hint) from error
+    except MemoryError as error:
+        raise NotEnoughMemory(
+            f"Memory ran out while `{draft}`, the draft for `{model}`, was loaded.",
+            hint=f"Load `{model}` without a draft, or with a smaller one.",
+        ) from error
+    except Exception as error:
+        raise RunnerCrashed(
+            f"`{draft}`, the draft for `{model}`, could not be loaded: {type(error).__name__}.",
+            hint=f"`paddock verify {draft}` checks its files; `{model}` runs without it.",
+        ) from error
 
 
 def _threads(options: LoadOptions) -> int | None:

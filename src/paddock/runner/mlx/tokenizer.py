@@ -6,7 +6,9 @@ from typing import Any, Final, cast
 
 from paddock.errors import Corrupt, UsageError
 from paddock.runner.mlx.chat_template import ChatTemplate
+from paddock.runner.mlx.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.seam import read_tokenizer
+from paddock.runner.mlx.spelling import Spelling
 from paddock.vocabulary import Message
 
 _SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
@@ -20,6 +22,8 @@ class MlxTokenizer:
         self._wrapper = wrapper
         self._name = name
         self._template: ChatTemplate | None = None
+        self._control_tokens: ControlTokens | None = None  # made for the template, with the first conversation
+        self._spelling = Spelling(wrapper)
         # mlx-lm brings Python of its own for a few models whose conversations no Jinja describes.
         self._renders_itself = getattr(wrapper, "_chat_template", None) is not None
 
@@ -33,27 +37,63 @@ class MlxTokenizer:
         return self._wrapper.get_vocab()
 
     def encode(self, text: str) -> Sequence[int]:
-        """The tokens of a raw prompt, with whatever the model wants in front of one."""
+        """The tokens of a raw prompt, with whatever the model wants in front of one. Control tokens in it are meant."""
         return self._wrapper.encode(text)
 
     def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
         """The tokens of a conversation, up to where the answer begins.
 
-        Thinking is off unless `options` turn it on. Raises UsageError when the model has no template or it refuses.
+        Thinking is off unless `options` turn it on. Control tokens in what people wrote stay text (`ControlTokens`).
+        Raises UsageError when the model has no template or it refuses.
         """
         conversation = [{"role": message.role, "content": message.content} for message in messages]
         options = {"enable_thinking": False, **options}
         if self._renders_itself:
-            return self._wrapper.apply_chat_template(conversation, add_generation_prompt=True, **options)
+            guarded = self._controls("").guard(conversation, options)
+            text: str = self._wrapper.apply_chat_template(
+                guarded.messages, add_generation_prompt=True, tokenize=False, **guarded.options
+            )
+            return self._encode_rendered(text, guarded.cut)
         if self._template is None:
             self._template = ChatTemplate(self._source(), self._special_tokens())
-        text = self._template.render(conversation, options)
-        # The template writes the start token itself where the model wants one.
-        return self._wrapper.encode(text, add_special_tokens=False)
+        guarded = self._controls(self._source()).guard(conversation, options)
+        return self._encode_rendered(self._template.render(guarded.messages, guarded.options), guarded.cut)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
         return self._wrapper.decode(list(tokens), skip_special_tokens=True)
+
+    def token_bytes(self, token: int) -> bytes:
+        """What one token says, in UTF-8; of a token that is a part of a character, that part."""
+        return self._spelling.bytes_of(token)
+
+    def _encode_rendered(self, text: str, cut: str | None) -> Sequence[int]:
+        """The tokens of a rendered conversation. The template writes the start token itself where the model wants one."""
+        if cut is None:
+            return self._wrapper.encode(text, add_special_tokens=False)
+        first, *others = text.split(cut)
+        tokens: list[int] = self._wrapper.encode(first, add_special_tokens=False)
+        return [*tokens, *(token for piece in others for token in self._encode_on(piece))]
+
+    def _encode_on(self, piece: str) -> Sequence[int]:
+        """The tokens of `piece` in the middle of a text: some tokenizers put a blank in front of whatever comes first."""
+        anchor: str | None = self._wrapper.eos_token
+        tokens: list[int] = self._wrapper.encode(f"{anchor or ''}{piece}", add_special_tokens=False)
+        if anchor is None:
+            return tokens
+        if piece and tokens[0] == self._wrapper.convert_tokens_to_ids(anchor):
+            return tokens[1:]
+        return self._wrapper.encode(piece, add_special_tokens=False)
+
+    def _controls(self, template: str) -> ControlTokens:
+        if self._control_tokens is None:
+            added: Mapping[int, Any] = getattr(self._wrapper, "added_tokens_decoder", {})
+            words = [AddedToken(token.content, bool(token.special), bool(token.normalized)) for token in added.values()]
+            words += [AddedToken(str(text), special=True) for text in self._wrapper.all_special_tokens]
+            normalizer = getattr(getattr(self._wrapper, "backend_tokenizer", None), "normalizer", None)
+            normalize = normalizer.normalize_str if normalizer is not None else None
+            self._control_tokens = ControlTokens(words, template, normalize=normalize)
+        return self._control_tokens
 
     def _source(self) -> str:
         """The template's text. A model may have several by name; tools are not asked for here, so `default` it is."""

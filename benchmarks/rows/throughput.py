@@ -1,0 +1,111 @@
+"""Tokens a second: sixteen streams, one stream; against peers, and Paddock's server against its own engine."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from benchmarks.asking import asks, tokens_per_second
+from benchmarks.rows.row import Compared, Finding, Numbers, Options, Played, Row, Turns, answers_of
+from benchmarks.serving.contenders import (
+    ENGINE,
+    LLAMA,
+    MLX_LM_INSTALLED,
+    MLX_LM_SAME_BLAS,
+    PADDOCK,
+    VLLM,
+    OfGguf,
+)
+from benchmarks.serving.serving import Contender, Serving
+
+STREAMS: Final = 16
+_SPEED: Final = "tokens/s"
+_FIRST: Final = "first token, ms"
+_PAIRS: Final = 8  # short prompts in one turn; their median is what the turn came to
+
+
+def rows() -> list[Row]:
+    def sixteen(played: Played) -> list[Finding]:
+        goals = ((MLX_LM_SAME_BLAS, 2.0), (VLLM, 2.5))
+        return [_faster(played, f"{STREAMS} streams", PADDOCK, peer, goal) for peer, goal in goals]
+
+    return [
+        Turns(
+            name="16",
+            title=f"{STREAMS} streams, about 200 tokens in, 32 to 128 out",
+            contenders=(PADDOCK, MLX_LM_SAME_BLAS, VLLM),
+            play=_streams(STREAMS, seed=2000),
+            conclude=sixteen,
+            row_limit_s=100,
+        ),
+        Turns(
+            name="installed",
+            title=f"{STREAMS} streams, the peer with the BLAS that comes with it",
+            contenders=(PADDOCK, MLX_LM_INSTALLED),
+            play=_streams(STREAMS, seed=2500),
+            conclude=lambda played: [_faster(played, f"{STREAMS} streams", PADDOCK, MLX_LM_INSTALLED, 30.0)],
+            rounds_max=1,
+            turn_limit_s=260,
+        ),
+        Turns(
+            name="1",
+            title="one stream, about 200 tokens in, 32 to 128 out",
+            contenders=(PADDOCK, MLX_LM_SAME_BLAS),
+            play=_streams(1, seed=1000),
+            conclude=lambda played: [_faster(played, "one stream", PADDOCK, MLX_LM_SAME_BLAS, 1.0)],
+        ),
+        Turns(
+            name="gguf",
+            title=f"the same weights as GGUF (Q8_0), {STREAMS} streams",
+            contenders=(OfGguf(PADDOCK), LLAMA),
+            play=_streams(STREAMS, seed=3000),
+            conclude=lambda played: [_faster(played, f"GGUF, {STREAMS} streams", OfGguf(PADDOCK), LLAMA, 0.97)],
+        ),
+        Turns(
+            name="server",
+            title=f"Paddock's server against its engine alone, {STREAMS} streams and one short prompt",
+            contenders=(PADDOCK, ENGINE),
+            play=_streams_and_first,
+            conclude=_server_over_engine,
+        ),
+    ]
+
+
+def _streams(streams: int, *, seed: int) -> Callable[[Serving, int, Options], Awaitable[Numbers]]:
+    async def play(serving: Serving, number: int, options: Options) -> Numbers:
+        asked = asks(seed + number, streams, **_sizes(options))
+        return {_SPEED: tokens_per_second(await answers_of(serving, asked))}
+
+    return play
+
+
+async def _streams_and_first(serving: Serving, number: int, options: Options) -> Numbers:
+    together = await answers_of(serving, asks(4000 + number, STREAMS, **_sizes(options)))
+    waits: list[float] = []
+    for at in range(_PAIRS):
+        # Prompts of one block, each its own: nothing is found again, and reading them takes as little time as can be.
+        (ask,) = asks(5000 + _PAIRS * number + at, 1, prompt_tokens=8, answers=(2, 2))
+        waits.append((await serving.answer(ask)).first_token_s * 1000)
+    return {_SPEED: tokens_per_second(together), _FIRST: sorted(waits)[len(waits) // 2]}
+
+
+def _server_over_engine(played: Played) -> list[Finding]:
+    speed = played.compare(
+        "server over the engine alone, tokens/s", "tokens/s", _SPEED, PADDOCK, ENGINE, goal=0.95, at_least=True
+    )
+    wait = played.compare(
+        "server over the engine alone, first token",
+        "ms",
+        _FIRST,
+        PADDOCK,
+        ENGINE,
+        goal=2.0,
+        compared=Compared.DIFFERENCE,
+    )
+    return [speed, wait]
+
+
+def _faster(played: Played, what: str, mine: Contender, peer: Contender, goal: float) -> Finding:
+    return played.compare(f"{what} over {peer.name}", "tokens/s", _SPEED, mine, peer, goal=goal, at_least=True)
+
+
+def _sizes(options: Options) -> dict[str, Any]:
+    return {"prompt_tokens": 30, "answers": (4, 8)} if options.quick else {}

@@ -1,0 +1,56 @@
+"""From what the library knows of a model to what the fleet is asked for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from paddock.config.schema import Config, model_options
+from paddock.errors import Incompatible
+from paddock.fleet.fleet import RunnerSpec
+from paddock.library.library import Library
+from paddock.library.records import ModelRecord
+
+_UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so much of them again
+_UNKNOWN_BYTES = 64 * 1024 * 1024
+
+
+def specs(config: Config) -> Callable[[ModelRecord], RunnerSpec]:
+    """How to run a model, as the settings say. Raises Incompatible for one that no runner opens."""
+
+    def spec(record: ModelRecord) -> RunnerSpec:
+        if not record.format.runs_here:
+            raise Incompatible(
+                f"`{record.name}` is a {record.format.framework} model, which does not run here.",
+                hint="Find one that does with `paddock search`.",
+            )
+        return RunnerSpec(
+            name=record.name,
+            path=record.path,
+            format=record.format,
+            context_window=model_options(config, record.name).context_size,
+        )
+
+    return spec
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a model will take."""
+
+    room_bytes: int  # of the machine, everything together
+    runner_bytes_max: int  # the limit with which its runner keeps to that
+
+
+def predictions(library: Library, config: Config) -> Callable[[ModelRecord], Awaitable[Need]]:
+    """What a model will take with one conversation that fills the context that the settings plan for.
+
+    Told by its files and corrected by what earlier loads took; else guessed from their size.
+    """
+
+    async def predict(record: ModelRecord) -> Need:
+        known = await library.memory_need(record, context_window=model_options(config, record.name).context_size)
+        if known is not None:
+            return Need(known.bytes, known.runner_bytes_max)
+        guess = int(record.size_bytes * (1 + _UNKNOWN_EXTRA)) + _UNKNOWN_BYTES
+        return Need(guess, guess)
+
+    return predict

@@ -1,0 +1,122 @@
+"""The models in memory here, as a Provider."""
+
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from paddock.config.schema import Config, Options, model_options
+from paddock.engine.checks import check_sampling
+from paddock.errors import Overloaded, PaddockError, UsageError
+from paddock.fleet.fleet import Runner
+from paddock.library.records import ModelRecord
+from paddock.providers.merging import merged
+from paddock.providers.naming import Find, resolve
+from paddock.providers.provider import Accepted, AnswerEvent, Piece
+from paddock.version import VERSION
+from paddock.vocabulary import ChatRequest, GenerateRequest, Sampling
+
+if TYPE_CHECKING:
+    from paddock.pool.pool import Pool
+
+_RETRY_AFTER_S: Final = 1.0  # for a queue of requests: an answer takes about so long to make room
+_SEED_BYTES: Final = 8
+
+
+class LocalProvider:
+    """Implements Provider: a lease from the pool, and a request to its runner for each choice."""
+
+    def __init__(self, pool: "Pool", config: Config, *, find: Find) -> None:
+        """`find` turns a name or alias into a record, or raises ModelNotFound."""
+        self._pool = pool
+        self._config = config
+        self._find = find
+
+    async def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]:
+        """See Provider."""
+        target = await resolve(request.model, find=self._find, default=self._config.model.default)
+        record = target.record
+        _check_speaks(record)
+        yield Accepted(model=record.name, provider="local", route=target.route, fingerprint=_fingerprint(record))
+        request = replace(request, sampling=_settled(request, model_options(self._config, record.name)))
+        try:
+            async with self._pool.lease(
+                record.name,
+                user=f"request {request.id}",
+                priority=request.priority,
+                deadline_s=request.deadline_s,
+                keep_alive=request.keep_alive,
+            ) as lease:
+                _check(request.sampling, lease.runner)
+                choices = merged([lease.runner.generate(each) for each in _requests(request)])
+                async with aclosing(choices):
+                    async for choice, event in choices:
+                        yield Piece(choice=choice, event=event)
+        except Overloaded as error:
+            if error.retry_after_s is None:
+                error.retry_after_s = _RETRY_AFTER_S
+            raise
+
+
+def choice_seed(seed: int | None, choice: int) -> int | None:
+    """The seed of one choice: the first has the request's own, so that asking for more changes nothing about it."""
+    if seed is None or choice == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}:{choice}".encode()).digest()
+    return int.from_bytes(digest[:_SEED_BYTES], "big")
+
+
+def _requests(request: ChatRequest) -> Sequence[GenerateRequest]:
+    """One a choice. They have their prompt in common, which is computed once."""
+    return [
+        GenerateRequest(
+            id=f"{request.id}.{choice}" if choice else request.id,
+            sampling=replace(request.sampling, seed=choice_seed(request.sampling.seed, choice)),
+            messages=request.messages,
+            prompt=request.prompt,
+            tokens=request.tokens,
+            priority=request.priority,
+            tenant=request.tenant,
+            tools=request.tools,
+            tool_choice=request.tool_choice,
+            format=request.format,
+            thinking=request.thinking,
+            template_options=request.template_options,
+            deadline_s=request.deadline_s,
+        )
+        for choice in range(request.choices)
+    ]
+
+
+def _settled(request: ChatRequest, options: Options) -> Sampling:
+    """What was asked for, and where nothing was, what is set for this model."""
+    ours: dict[str, float | int] = {
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "top_p": options.top_p,
+        "top_k": options.top_k or 0,
+        "repetition_penalty": options.repeat_penalty or 1.0,
+    }
+    return replace(request.sampling, **{name: value for name, value in ours.items() if name in request.left_open})
+
+
+def _check(sampling: Sampling, runner: Runner) -> None:
+    """The runner checks it, too; here the error still knows which field it is about."""
+    try:
+        model = runner.model
+    except PaddockError:  # it restarts, and says itself what is wrong
+        return
+    check_sampling(sampling, model.vocabulary, model.context_window)
+
+
+def _check_speaks(record: ModelRecord) -> None:
+    if not record.facts.capabilities.text:
+        raise UsageError(
+            f"`{record.name}` makes no text.", hint="Ask a model that does; `paddock list` shows them.", param="model"
+        )
+
+
+def _fingerprint(record: ModelRecord) -> str:
+    """Another one when the model's files or the program changed: answers to the same seed may differ then."""
+    return "fp_" + hashlib.sha256(f"{VERSION}:{record.name}:{record.fingerprint}".encode()).hexdigest()[:12]

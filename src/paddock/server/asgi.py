@@ -1,0 +1,42 @@
+"""The application: every router, behind one edge."""
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from paddock.server import failures
+from paddock.server.edge import Edge
+from paddock.server.rooms import ServerRooms
+from paddock.server.routes import admin, health, metrics, openai, root
+
+# Each module of `routes` makes one router from what it is handed.
+ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
+    admin.router,
+    openai.router,
+    health.router,
+    metrics.router,
+    root.router,
+)
+
+
+def make_app(rooms: ServerRooms) -> ASGIApp:
+    """The whole server as one ASGI application."""
+    return Edge(
+        make_routes(rooms),
+        settings=rooms.config.server,
+        keys=rooms.keys,
+        life=rooms.life,
+        metrics=rooms.metrics,
+        clock=rooms.clock,
+    )
+
+
+def make_routes(rooms: ServerRooms) -> FastAPI:
+    """What is behind the edge. Interactive documentation would load scripts from elsewhere, so there is none."""
+    app = FastAPI(title="Paddock", version=rooms.version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    failures.install(app)
+    for router in ROUTERS:
+        app.include_router(router(rooms))
+    return app

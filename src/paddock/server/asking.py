@@ -1,0 +1,40 @@
+"""What the edge knows of a request, for the routes behind it: `asking_of(request).id`."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from paddock.telemetry.metrics import RequestMeter
+
+_KEY: Final = "paddock.asking"
+_CLEAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Asking:
+    """One request from the edge to its end."""
+
+    id: str  # in every log line, in `x-paddock-request-id`, and what the runner is told
+    meter: RequestMeter  # routes say here which model answers and how its tokens come
+    user: str = ""  # `admin`, `local`, or empty where no key is wanted
+
+
+def asking_of(request: HTTPConnection) -> Asking:
+    """What the edge wrote down about `request`."""
+    return request.scope[_KEY]
+
+
+def write_down(scope: Scope, asking: Asking) -> None:
+    """The edge calls this once a request."""
+    scope[_KEY] = asking
+
+
+def request_id(offered: str | None) -> str:
+    """The id that a client brought, if it is short and clean, else a new one."""
+    if offered is not None and _CLEAN.fullmatch(offered):
+        return offered
+    return f"req-{secrets.token_hex(12)}"

@@ -1,0 +1,106 @@
+"""What a server does beside answering: goes on with pulls that broke off, loads models that are wanted at once, cleans up."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from paddock.errors import PaddockError
+from paddock.library.library import Library
+from paddock.library.pulling.jobs import RUNNING, this_process
+from paddock.server.rooms import ServerRooms
+from paddock.telemetry.logs import get_logger
+
+_DAY_S: Final = 86400.0
+_BYTES_MAX: Final = 64 * 1024
+_decode: Final = msgspec.json.Decoder(list[str]).decode
+
+_log = get_logger("paddock.server")
+
+
+class Chores:
+    """Runs in the background of one server. What fails is logged, and keeps nothing else from being done."""
+
+    def __init__(self, rooms: ServerRooms) -> None:
+        self._rooms = rooms
+        self._note = rooms.config.paths.state / "pulls-to-resume.json"
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Returns at once; a server is ready before its chores are done."""
+        for chore in (self._resume_pulls(), self._preload(), self._prune()):
+            self._tasks.append(asyncio.create_task(_told(chore)))
+
+    async def end(self) -> None:
+        """Stop what runs and pause pulls; the next server goes on with them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        try:
+            _write_note(self._note, await _running_here(self._rooms.library))
+        except PaddockError as error:
+            _log.warning("pulls.not_noted", code=error.code)
+        await self._rooms.library.close()
+
+    async def _preload(self) -> None:
+        pinned = [model.name for model in await self._rooms.library.list() if model.pinned]
+        await self._rooms.pool.preload(pinned)
+
+    async def _resume_pulls(self) -> None:
+        pulls = self._rooms.library.pulls
+        for job in await pulls.resume_interrupted():
+            _log.info("pull.resumed", name=job.name)
+        for job_id in _take_note(self._note):
+            try:
+                job = await pulls.resume(job_id)
+            except PaddockError as error:  # somebody cancelled it, or went on with it elsewhere
+                _log.info("pull.not_resumed", code=error.code)
+            else:
+                _log.info("pull.resumed", name=job.name)
+
+    async def _prune(self) -> None:
+        if not self._rooms.config.disk.auto_prune:
+            return
+        while True:
+            pruned = await self._rooms.library.auto_prune()
+            if pruned is not None:
+                _log.info("prune.done")
+            await asyncio.sleep(_DAY_S)
+
+
+async def _told(chore: Coroutine[Any, Any, None]) -> None:
+    try:
+        await chore
+    except PaddockError as error:
+        _log.warning("chore.failed", code=error.code, reason=error.message)
+    except Exception as error:  # noqa: BLE001 (the boundary of a task: a chore that breaks is told, and the server goes on)
+        _log.error("chore.broke", exc_info=error)
+
+
+async def _running_here(library: Library) -> Sequence[str]:
+    jobs = await library.pulls.list(unfinished=True)
+    return [job.id for job in jobs if job.owner == this_process() and job.status in RUNNING]
+
+
+def _write_note(note: Path, jobs: Sequence[str]) -> None:
+    if not jobs:
+        return
+    with contextlib.suppress(OSError):  # then they stay paused, and `paddock pulls resume` goes on with them
+        half = note.with_suffix(".half")
+        half.write_bytes(msgspec.json.encode(list(jobs)))
+        half.replace(note)
+
+
+def _take_note(note: Path) -> Sequence[str]:
+    try:
+        with note.open("rb") as file:
+            jobs = _decode(file.read(_BYTES_MAX))
+    except (OSError, msgspec.DecodeError):
+        return []
+    with contextlib.suppress(OSError):
+        note.unlink()
+    return jobs

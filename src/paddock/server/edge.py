@@ -1,0 +1,193 @@
+"""The first and the last of every request: names it, guards it, counts it, writes its line into the log.
+
+In this order: an id; whether the server still takes work; by which name and from which page it is called; size and kind
+of the body; the key. Whatever goes wrong behind it becomes an answer here, which tells only what the client can do.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from paddock.config.schema import Server
+from paddock.errors import Overloaded, PaddockError
+from paddock.server.asking import Asking, request_id, write_down
+from paddock.server.bodies import Body, Budget
+from paddock.server.keys import Keys
+from paddock.server.life import Life, ending
+from paddock.server.origins import Neighbours, cors, preflight
+from paddock.server.problems import Problem, problem, unexpected
+from paddock.telemetry.logs import get_logger
+from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics, RequestMeter
+
+OPEN: Final = frozenset({"/healthz", "/readyz"})  # want no key and answer until the end
+ALWAYS: Final = OPEN | {"/metrics"}  # also while draining
+
+_log = get_logger("paddock.server")
+
+
+class _Answered(OSError):
+    """Raised into an application that goes on after a HEAD request had its answer."""
+
+
+class Edge:
+    """An ASGI application around another one."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Server,
+        keys: Keys,
+        life: Life,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._life = life
+        self._metrics = metrics
+        self._clock = clock
+        self._neighbours = Neighbours.of(settings)
+        self._budget = Budget(settings.bodies_bytes_max)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # no WebSocket and no lifespan reach us: the server is told so
+            return
+        headers = Headers(scope=scope)
+        asked = scope["method"]
+        asking = Asking(id="", meter=self._metrics.request(method=asked, request_id=""))
+        asking.id = asking.meter.request_id = request_id(headers.get("x-request-id"))
+        body = Body(receive, headers, self._settings, self._budget, self._clock)
+        answer = _Answer(send, asking.id, body, head=asked == "HEAD")
+        inner: Scope = {**scope, "method": "GET"} if asked == "HEAD" else dict(scope)
+        write_down(inner, asking)
+        self._metrics.active.inc()
+        self._life.enter(work=asked == "POST")
+        with bound_contextvars(request_id=asking.id):
+            try:
+                await self._serve(inner, headers, asking, body, answer)
+            except PaddockError as error:
+                await answer.fail(problem(error, path=scope["path"], request_id=asking.id))
+            except _Answered:
+                pass
+            except Exception as error:  # noqa: BLE001 (the boundary of a request: the client learns that it failed, the log why)
+                _log.error("request.broke", exc_info=error)
+                await answer.fail(problem(unexpected(), path=scope["path"], request_id=asking.id))
+            finally:
+                self._life.leave(work=asked == "POST")
+                self._metrics.active.dec()
+                body.forget()
+                self._tell(inner, asking.meter, answer.status)
+
+    async def _serve(self, scope: Scope, headers: Headers, asking: Asking, body: Body, answer: "_Answer") -> None:
+        path: str = scope["path"]
+        if self._life.draining and path not in ALWAYS:
+            raise ending()
+        if self._life.active > self._settings.requests_max and path not in ALWAYS:
+            raise Overloaded(
+                "This server already answers as many requests as it may.",
+                hint="Try again in a moment, or raise `server.requests_max`.",
+                retry_after_s=1,
+            )
+        host = self._neighbours.check_host(headers.getlist("host"))
+        origin = self._neighbours.check_origin(headers, host)
+        if origin is not None:
+            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+                await answer.send({"type": "http.response.start", "status": 204, "headers": preflight(origin, headers)})
+                await answer.send({"type": "http.response.body"})
+                return
+            answer.extra = cors(origin)
+        body.check()
+        if path not in OPEN:
+            asking.user = self._keys.user(_key_in(headers))
+        await self._app(scope, body.receive, answer.send)
+
+    def _tell(self, scope: Scope, meter: RequestMeter, status: int | None) -> None:
+        meter.route = route_of(scope)
+        meter.finished(status or CLIENT_LEFT)
+        _log.info(
+            "request",
+            method=meter.method,
+            route=meter.route,
+            status=status or CLIENT_LEFT,
+            model=meter.model or None,
+            ms=round(meter.seconds * 1000, 1),
+            first_token_ms=None if meter.first_token_s is None else round(meter.first_token_s * 1000, 1),
+            prompt_tokens=meter.prompt_tokens or None,
+            completion_tokens=meter.completion_tokens or None,
+        )
+
+
+class _Answer:
+    """The answer on its way out. Remembers how far it came, so that a failure knows what can still be said."""
+
+    def __init__(self, send: Send, asked_id: str, body: Body, *, head: bool) -> None:
+        self._send = send
+        self._id = asked_id.encode()
+        self._body = body
+        self._head = head
+        self._done = False
+        self.extra: list[tuple[bytes, bytes]] = []
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        """As ASGI wants it."""
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        elif self._head:
+            await self._end_head(message)
+        elif message.get("more_body", False) or self._body.complete:
+            await self._send(message)
+            self._done = not message.get("more_body", False)
+        else:
+            # The client is still sending. Closing on it would take the answer away from it unread.
+            await self._send({**message, "more_body": True})
+            await self._body.linger()
+            await self._send({"type": "http.response.body"})
+            self._done = True
+
+    async def fail(self, refusal: Problem) -> None:
+        """Say `refusal`, or, where the answer has begun, break it off so that the client sees that it is not whole."""
+        if self.status is not None:
+            return
+        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in refusal.headers.items()]
+        headers.append((b"content-length", str(len(refusal.body)).encode()))
+        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        try:
+            await self.send({"type": "http.response.body", "body": refusal.body})
+        except _Answered:
+            return
+
+    async def _start(self, message: Message) -> None:
+        self.status = message["status"]
+        headers = [*message.get("headers", []), *self.extra]
+        headers.append((b"x-paddock-request-id", self._id))
+        headers.append((b"x-content-type-options", b"nosniff"))
+        if not self._body.complete:
+            headers.append((b"connection", b"close"))
+        await self._send({**message, "headers": headers})
+
+    async def _end_head(self, message: Message) -> None:
+        if self._done:
+            raise _Answered
+        self._done = True
+        await self._send({"type": "http.response.body"})
+        if message.get("more_body", False):
+            raise _Answered
+
+
+def route_of(scope: Scope) -> str:
+    """The route's pattern, never what stood in its place: a path may hold what somebody typed."""
+    route: Any = scope.get("route")
+    return getattr(route, "path", None) or NO_ROUTE
+
+
+def _key_in(headers: Headers) -> str | None:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return headers.get("x-api-key")

@@ -1,0 +1,64 @@
+"""What OpenAPI says of endpoints that read their own bytes: the schemas of what they read and write."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import msgspec
+from pydantic import BaseModel
+
+_ERROR: Final = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code", "hint"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": "string"},
+                "hint": {"type": "string"},
+            },
+        }
+    },
+}
+
+
+def documented(body: type[BaseModel] | None, answer: type[msgspec.Struct], *, stream: str = "") -> Mapping[str, Any]:
+    """Arguments for a route. `stream` says what comes when the request asks for a stream."""
+    content: dict[str, Any] = {"application/json": {"schema": _inlined(msgspec.json.schema(answer))}}
+    if stream:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
+    told: dict[str, Any] = {
+        "responses": {
+            200: {"description": "The answer.", "content": content},
+            "4XX": {
+                "description": "What is wrong with the request.",
+                "content": {"application/json": {"schema": _ERROR}},
+            },
+            "5XX": {"description": "What failed here.", "content": {"application/json": {"schema": _ERROR}}},
+        }
+    }
+    if body is not None:
+        schema = _inlined(body.model_json_schema())
+        told["openapi_extra"] = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return told
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with every reference replaced by what it refers to: inside another document it would lead nowhere."""
+    parts: dict[str, Any] = schema.get("$defs", {})
+
+    def inline(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inline(each) for each in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        members = cast("dict[str, Any]", node)
+        reference = members.get("$ref")
+        if isinstance(reference, str):
+            return inline(parts[reference.rsplit("/", 1)[-1]])
+        return {name: inline(each) for name, each in members.items() if name != "$defs"}
+
+    return cast("dict[str, Any]", inline(schema))

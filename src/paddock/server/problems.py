@@ -1,0 +1,105 @@
+"""Failures as answers: OpenAI's body below `/v1/`, a problem document (RFC 9457) everywhere else.
+
+A body says what is wrong with the request and what to do. It never holds a traceback, a path or an address.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from paddock.errors import Defect, KeyMissing, Overloaded, PaddockError, UsageError
+
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+
+_TYPES = {  # OpenAI's words for kinds of failure, by status
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One failure, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
+    """The answer to a request to `path` that failed with `error`."""
+    status = error.http_status
+    headers = {"content-type": JSON if speaks_openai(path) else PROBLEM, **_headers(error)}
+    if speaks_openai(path):
+        return Problem(status=status, body=_encode(openai_error(error)), headers=headers)
+    body = document(status=status, code=error.code, detail=error.message, hint=error.hint, request_id=request_id)
+    return Problem(status=status, body=body, headers=headers)
+
+
+def speaks_openai(path: str) -> bool:
+    """Whether clients of `path` expect OpenAI's error body."""
+    return path.startswith("/v1/") or path == "/v1"
+
+
+def openai_error(error: PaddockError) -> Mapping[str, Any]:
+    """`{"error": …}` as OpenAI's clients read it; also the error event of a stream."""
+    status = error.http_status
+    kind = _TYPES.get(status) or ("invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error")
+    return {
+        "error": {
+            "message": f"{error.message} {error.hint}",
+            "type": kind,
+            "param": error.param if isinstance(error, UsageError) else None,
+            "code": error.code,
+            "hint": error.hint,
+        }
+    }
+
+
+def document(*, status: int, code: str, detail: str, hint: str, request_id: str) -> bytes:
+    """RFC 9457, with our code and hint."""
+    return _encode(
+        {
+            "type": f"urn:paddock:error:{code}",
+            "title": _title(status),
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "hint": hint,
+            "request_id": request_id,
+        }
+    )
+
+
+def unexpected() -> Defect:
+    """What a client is told of an exception that nobody expected. The log has the rest."""
+    return Defect(
+        "Paddock itself broke while it answered this request.",
+        hint="Please report it; the server's log has what happened under this request's id.",
+    )
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"
+
+
+def _headers(error: PaddockError) -> Mapping[str, str]:
+    if isinstance(error, KeyMissing):
+        return {"www-authenticate": "Bearer"}
+    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    return {}

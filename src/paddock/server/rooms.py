@@ -1,0 +1,35 @@
+"""What the server is made of. `app.open_server` builds it; every router is handed it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from paddock.config.schema import Config
+from paddock.library.library import Library
+from paddock.providers.provider import Provider
+from paddock.server.keys import Keys
+from paddock.server.life import Life
+from paddock.telemetry.logs import LogTail
+from paddock.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from paddock.pool.pool import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRooms:
+    """Everything that a route may want."""
+
+    config: Config
+    library: Library
+    pool: "Pool"
+    provider: Provider
+    metrics: Metrics
+    log_tail: LogTail  # the latest log lines, for `/admin/logs`
+    keys: Keys
+    life: Life
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    version: str
+    stop: Callable[[], None]  # ends the server as SIGTERM does

@@ -1,0 +1,14 @@
+"""`/admin/*`: everything that the command line can do from afar. One file per noun; failures are problem documents."""
+
+from fastapi import APIRouter
+
+from paddock.server.rooms import ServerRooms
+from paddock.server.routes.admin import config, library, logs, models, notes, pulls
+
+
+def router(rooms: ServerRooms) -> APIRouter:
+    """The whole admin API."""
+    routes = APIRouter(prefix="/admin", tags=["admin"])
+    for room in (models, library, pulls, notes, config, logs):
+        routes.include_router(room.router(rooms))
+    return routes

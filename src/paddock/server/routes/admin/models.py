@@ -1,0 +1,79 @@
+"""`/admin/models/*`: what is in memory, and what shall be."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import Field
+from starlette.responses import Response
+
+from paddock.server.models_document import (
+    LoadAnswer,
+    ModelsInMemory,
+    ModelsStatus,
+    PinAnswer,
+    UnloadAnswer,
+    WarmAnswer,
+)
+from paddock.server.rooms import ServerRooms
+from paddock.server.routes.admin.answers import FAILURES, Body, answer
+
+Id = Annotated[str, Path(description="A model's name, an alias, or a short name that fits only one.")]
+_WARM_TOKENS_MAX = 8192
+
+
+class LoadBody(Body):
+    pin: bool | None = Field(default=None, description="Whether it stays until it is unloaded; null is as set.")
+    warm: bool | None = Field(default=None, description="Whether to warm it up; null is as set.")
+
+
+class UnloadBody(Body):
+    force: bool = Field(default=False, description="Also while requests use it: they end with an error.")
+
+
+class PinBody(Body):
+    pinned: bool = True
+
+
+class WarmBody(Body):
+    prefill_tokens: int = Field(default=128, ge=1, le=_WARM_TOKENS_MAX)
+    tokens: int = Field(default=4, ge=1, le=_WARM_TOKENS_MAX)
+    keep_loaded: bool | None = Field(
+        default=None, description="True keeps it in memory from then on, false unloads it afterwards."
+    )
+
+
+def router(rooms: ServerRooms) -> APIRouter:
+    routes = APIRouter(prefix="/models", responses=FAILURES)
+    models = ModelsInMemory(rooms.pool, rooms.library, now=rooms.now)
+
+    @routes.post("/load/{id:path}", operation_id="load_model", response_model=LoadAnswer)
+    async def load(id: Id, body: LoadBody | None = None) -> Response:  # noqa: A002 (its name in the address)
+        """Bring a model into memory. However many ask, it is loaded once."""
+        body = body or LoadBody()
+        return answer(await models.load(id, pin=body.pin, warm=body.warm))
+
+    @routes.post("/unload/{id:path}", operation_id="unload_model", response_model=UnloadAnswer)
+    async def unload(id: Id, body: UnloadBody | None = None) -> Response:  # noqa: A002
+        """Take a model out of memory. 409 while requests use it, unless forced."""
+        return answer(await models.unload(id, force=(body or UnloadBody()).force))
+
+    @routes.post("/pin/{id:path}", operation_id="pin_model", response_model=PinAnswer)
+    async def pin(id: Id, body: PinBody | None = None) -> Response:  # noqa: A002
+        """Keep a model in memory once it is there, or no longer."""
+        return answer(await models.pin(id, pinned=(body or PinBody()).pinned))
+
+    @routes.post("/warm/{id:path}", operation_id="warm_model", response_model=WarmAnswer)
+    async def warm(id: Id, body: WarmBody | None = None) -> Response:  # noqa: A002
+        """Load a model if need be and run it once, so that the next request finds it quick."""
+        body = body or WarmBody()
+        warmed = await models.warm(
+            id, prefill_tokens=body.prefill_tokens, tokens=body.tokens, keep_loaded=body.keep_loaded
+        )
+        return answer(warmed)
+
+    @routes.get("/status", operation_id="models_status", response_model=ModelsStatus)
+    async def status() -> Response:
+        """Every model in memory, and the room for more."""
+        return answer(await models.status())
+
+    return routes

@@ -1,0 +1,118 @@
+"""Answers that only the admin API has: lists, wrapped so that they can grow, and events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paddock.errors import PaddockError
+from paddock.library.handbook import RegistryEntry, TemplateEntry
+from paddock.library.pulling.jobs import PullJob
+from paddock.library.searching import SearchHit
+from paddock.library.verification import FileCheck, Verification
+from paddock.server.problems import unexpected
+from paddock.vocabulary import ModelInfo, ModelStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelList:
+    models: tuple[ModelInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAnswer:
+    name: str
+    status: ModelStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHits:
+    query: str
+    hits: tuple[SearchHit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile:
+    """The event `file` of a verification."""
+
+    model: str
+    check: FileCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifications:
+    """The event `result` of a verification."""
+
+    models: tuple[Verification, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullList:
+    pulls: tuple[PullJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullStarted:
+    """A pull that began, or the model when there was nothing to fetch."""
+
+    pull: PullJob | None
+    model: ModelInfo | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryList:
+    entries: tuple[RegistryEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateList:
+    templates: tuple[TemplateEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedTemplate:
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLine:
+    """One setting in force and where it comes from."""
+
+    key: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingList:
+    settings: tuple[SettingLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChanged:
+    """A setting that was written to the user's file."""
+
+    key: str
+    value: Any  # what will hold
+    source: str
+    applied: bool  # holds already; else from the next start on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLines:
+    lines: tuple[Mapping[str, Any], ...]  # oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemEvent:
+    """The event `problem`: a stream that began well has failed."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+def problem_of(error: BaseException) -> ProblemEvent:
+    """What a client is told of `error` within a stream; of one that nobody expected, only that."""
+    told = error if isinstance(error, PaddockError) else unexpected()
+    return ProblemEvent(code=told.code, detail=told.message, hint=told.hint)

@@ -1,0 +1,199 @@
+"""`/admin/*` as programs see it: fixed shapes, problem documents, events."""
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+from paddock.app import BUILTIN_MODELS
+from tests.client.serving import RunningServer
+from tests.fakes.faults import Slow
+from tests.fakes.huggingface import HuggingFaceHub
+from tests.library import models
+from tests.library.rooms import Site
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    """A machine with the built-in models and a hub with one more."""
+    with HuggingFaceHub() as hub:
+        hub.add_repo("org/tiny", models.mlx(kib=256), license="apache-2.0", tags=("mlx",))
+        yield Site(tmp_path_factory.mktemp("machine"), hub, BUILTIN_MODELS)
+
+
+@pytest.fixture(scope="module")
+def server(site: Site) -> Generator[RunningServer]:
+    with RunningServer(site) as server:
+        yield server
+
+
+@pytest.fixture
+def http(server: RunningServer) -> Generator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=60) as http:
+        yield http
+
+
+@dataclass(frozen=True)
+class Told:
+    """One server-sent event."""
+
+    name: str
+    data: Any
+
+
+def events(http: httpx2.Client, method: str, path: str, body: object = None) -> Sequence[Told]:
+    """Every event of a stream that ends by itself."""
+    with http.stream(method, path, json=body) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        text = "".join(response.iter_text())
+    told: list[Told] = []
+    for block in text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines:
+            told.append(Told(lines["event"], json.loads(lines["data"])))
+    return told
+
+
+def test_loading_answers_in_the_fixed_shape(http: httpx2.Client) -> None:
+    """Programs written against `/admin/models/*` rely on these names."""
+    loaded = http.post("/admin/models/load/pony", json={"pin": True}).json()
+    assert {"status": "loaded", "model_id": "pony", "model_type": "text", "preloaded": True}.items() <= loaded.items()
+    assert loaded["size_gb"] > 0
+    status = http.get("/admin/models/status").json()
+    assert {"loaded_models", "memory", "max_memory_gb"} <= status.keys()
+    model = status["loaded_models"]["pony"]
+    names = {"model_type", "size_gb", "preloaded", "last_used", "state", "leases", "queue", "running", "kv"}
+    assert names <= model.keys()
+    assert model["kv"].keys() == {"blocks_used", "blocks_total"}
+    unloaded = http.post("/admin/models/unload/pony").json()
+    assert {"status": "unloaded", "model_id": "pony"}.items() <= unloaded.items()
+
+
+def test_a_model_whose_name_has_a_slash_is_addressed_as_it_is_written(http: httpx2.Client) -> None:
+    """Hub names have slashes; nobody should have to escape them."""
+    response = http.post("/admin/models/load/org/absent")
+    assert response.status_code == 404
+    assert "org/absent" in response.json()["detail"]
+
+
+def test_failures_are_problem_documents(http: httpx2.Client) -> None:
+    """A client shows `detail` and `hint`, and branches on `code`."""
+    response = http.post("/admin/models/load/pany")
+    assert response.headers["content-type"] == PROBLEM
+    problem = response.json()
+    assert problem["code"] == "model_not_found"
+    assert problem["status"] == response.status_code == 404
+    assert "pony" in problem["hint"]
+    assert problem["request_id"] == response.headers["x-paddock-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/admin/models/load/pony", {"pin": "perhaps"}, "pin"),
+        ("/admin/models/load/pony", {"pinn": True}, "pinn"),
+        ("/admin/models/warm/pony", {"tokens": 0}, "tokens"),
+        ("/admin/library/plan", {}, "reference"),
+        ("/admin/pulls", {"reference": ""}, "reference"),
+    ],
+)
+def test_a_body_that_is_wrong_is_refused_by_field(
+    http: httpx2.Client, path: str, body: dict[str, Any], field: str
+) -> None:
+    """A misspelled field must not be passed over: the caller believes that it was heeded."""
+    response = http.post(path, json=body)
+    assert response.status_code == 400
+    assert response.headers["content-type"] == PROBLEM
+    assert field in response.json()["detail"]
+
+
+def test_a_pull_tells_its_progress_from_nothing_to_all(http: httpx2.Client) -> None:
+    """The first event says 0 %, the last 100 %, also for who comes when it is over."""
+    started = http.post("/admin/pulls", json={"reference": "org/tiny"})
+    assert started.status_code == 202
+    job = started.json()["pull"]["id"]
+    for _ in range(2):
+        told = events(http, "GET", f"/admin/pulls/events/{job}")
+        assert [event.name for event in told] == ["progress"] * len(told)
+        shares = [event.data["percentage"] for event in told]
+        assert (shares[0], shares[-1]) == (0, 100)
+        assert shares == sorted(shares)
+        assert told[-1].data["status"] == "complete"
+    assert http.get(f"/admin/pulls/{job}").json()["status"] == "complete"
+    assert http.delete("/admin/library/models/org/tiny").json()["kind"] == "deleted"
+
+
+def test_a_pull_is_paused_resumed_and_cancelled(http: httpx2.Client, site: Site) -> None:
+    """Whoever watches sees the pause; resuming goes on with the same job."""
+    site.hub.add_repo("org/slow", models.mlx(kib=4096, seed=9))
+    site.hub.fail("org/slow/model.safetensors", Slow(bytes_per_s=100_000), at="storage", times=None)
+    job = http.post("/admin/pulls", json={"reference": "org/slow"}).json()["pull"]["id"]
+    assert http.post(f"/admin/pulls/pause/{job}").json()["status"] == "paused"
+    assert events(http, "GET", f"/admin/pulls/events/{job}")[-1].data["status"] == "paused"
+    assert http.post("/admin/pulls/resume/org/slow").json()["id"] == job
+    assert http.post(f"/admin/pulls/cancel/{job}").json()["status"] == "cancelled"
+    assert http.post(f"/admin/pulls/resume/{job}").status_code == 404
+    site.hub.heal()
+
+
+def test_verifying_tells_each_file_and_then_the_result(http: httpx2.Client) -> None:
+    """Reading a large model takes minutes; nobody should look at nothing."""
+    told = events(http, "POST", "/admin/library/verify", {"names": ["pony"]})
+    assert told[-1].name == "result"
+    files = [event.data["check"]["path"] for event in told[:-1]]
+    assert files == [file["path"] for file in told[-1].data["models"][0]["files"]]
+    assert http.post("/admin/library/verify", json={"names": ["pany"]}).status_code == 404
+
+
+def test_a_setting_is_written_to_the_file_and_says_whether_it_holds_already(http: httpx2.Client, site: Site) -> None:
+    """Comments stay, broken rules are refused, and nobody waits for a change that needs a restart."""
+    site.config.paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+    site.config.paths.config_file.write_text("# mine\ndisk: {factor: 2.0}\n")
+    changed = http.put("/admin/config/log.level", json={"value": "warning"}).json()
+    assert changed["applied"]
+    changed = http.put("/admin/config/disk.factor", json={"value": "3"}).json()
+    assert not changed["applied"]
+    assert "# mine" in site.config.paths.config_file.read_text()
+    assert site.config.disk.factor == 3
+    refused = http.put("/admin/config/disk.factor", json={"value": "none"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_config")
+    assert http.get("/admin/config/disk.facto").status_code == 400
+    settings = {line["key"]: line for line in http.get("/admin/config").json()["settings"]}
+    assert settings["server.port"]["source"] == "default"
+    assert not http.delete("/admin/config/disk.factor").json()["applied"]
+    assert site.config.disk.factor == 2
+
+
+def test_registry_and_templates_are_kept(http: httpx2.Client) -> None:
+    """What the command line keeps, programs can keep."""
+    entry = http.put("/admin/registry/mini", json={"reference": "org/tiny"}).json()
+    assert entry["own"]
+    assert http.post("/admin/library/plan", json={"reference": "mini"}).json()["name"] == "org/tiny"
+    assert http.delete("/admin/registry/mini").status_code == 200
+    assert http.delete("/admin/registry/mini").status_code == 404
+    saved = http.put("/admin/templates/greet", json={"text": "Hello {{ name }}", "defaults": {}})
+    assert saved.status_code == 200, saved.text
+    rendered = http.post("/admin/templates/greet/render", json={"variables": {"name": "Ada"}}).json()
+    assert rendered["text"] == "Hello Ada"
+    assert http.delete("/admin/templates/greet").json()["name"] == "greet"
+
+
+def test_the_log_is_read_from_afar(http: httpx2.Client, server: RunningServer) -> None:
+    """Who has no shell on the machine can still see what happened."""
+    assert server.rooms is not None
+    server.rooms.log_tail.add({"event": "something", "level": "info"})
+    lines = http.get("/admin/logs", params={"lines": 1}).json()["lines"]
+    assert [line["event"] for line in lines] == ["something"]
+    with http.stream("GET", "/admin/logs/events", params={"lines": 1}) as response:
+        following = response.iter_lines()
+        assert next(following) == "event: line"
+        assert json.loads(next(following).removeprefix("data: "))["event"] == "something"
+        server.rooms.log_tail.add({"event": "later", "level": "info"})
+        later = next(line for line in following if "later" in line)
+    assert json.loads(later.removeprefix("data: "))["event"] == "later"
