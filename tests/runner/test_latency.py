@@ -117,13 +117,7 @@ def limits(executor: MlxExecutor, **changes: float) -> Limits:
 
 def test_a_long_prompt_holds_no_stream_up_for_longer_than_a_slice(executor: MlxExecutor) -> None:
     """Engines that read a prompt in one go stop everybody else for as long as that takes."""
-    at_once = limits(
-        executor,
-        step_seconds_min=3600.0,
-        step_seconds_max=3600.0,
-        step_tokens_max=CONTEXT,
-        prefill_tokens_first=CONTEXT,
-    )
+    at_once = limits(executor, step_seconds_max=3600.0, step_tokens_max=CONTEXT, prefill_tokens_first=CONTEXT)
     whole, steps, first_token = Streams(executor, at_once).longest_gap()
     assert steps == 1
 

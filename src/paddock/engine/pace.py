@@ -7,6 +7,8 @@ from paddock.engine.limits import Limits
 _SMOOTHING: Final = 0.3  # weight of the newest step
 _OUTLIER: Final = 4.0  # a step that compiles or swaps counts as at most so many times what was expected
 _DOUBLED: Final = 1.3  # what twice the decode rows cost, until it has been seen: weights are read once for all of them
+_SHORTEST: Final = 0.2  # of the longest step that is allowed; nobody minds such a pause, however fast the device
+_DECODES: Final = 6.0  # between the two a step takes so many times what decoding alone does, which every step pays for
 _SHARE_MIN: Final = (
     0.5  # of what decoding takes, for prompts: where decoding fills the slice, they must not stand still
 )
@@ -38,9 +40,8 @@ class Pace:
     def slice_s(self, decode_rows: int) -> float:
         """How long a step beside so many decode rows should take: a few times what it takes anyway, within bounds. Short
         steps pay for decoding again and again; on a device where that is cheap they are short."""
-        limits, decode_s = self._limits, self.decode_s(decode_rows)
-        wanted = max(limits.step_seconds_min, limits.step_decodes * decode_s)
-        return max(min(wanted, limits.step_seconds_max), (1 + _SHARE_MIN) * decode_s)
+        most_s, decode_s = self._limits.step_seconds_max, self.decode_s(decode_rows)
+        return max(min(max(most_s * _SHORTEST, decode_s * _DECODES), most_s), decode_s * (1 + _SHARE_MIN))
 
     def decode_s(self, rows: int) -> float:
         """What a step of so many decode rows takes, from the nearest number of rows that has been seen."""
