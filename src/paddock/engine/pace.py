@@ -31,7 +31,7 @@ class Pace:
             return max(limits.prefill_tokens_min, min(limits.prefill_tokens_first, limits.step_tokens_max))
         decode_s = self.decode_s(decode_rows)
         slice_s = self.slice_s(decode_rows)
-        rest_s = slice_s * (limits.step_stretch if alone else 1.0) - decode_s
+        rest_s = (limits.step_seconds_max * limits.step_stretch if alone else slice_s) - decode_s
         most = limits.step_tokens_max
         if not alone:
             most = min(most, self._next_to_the_last(slice_s))
@@ -41,6 +41,8 @@ class Pace:
         """How long a step beside so many decode rows should take: a few times what it takes anyway, within bounds. Short
         steps pay for decoding again and again; on a device where that is cheap they are short."""
         most_s, decode_s = self._limits.step_seconds_max, self.decode_s(decode_rows)
+        if decode_s == 0.0:  # nothing has been decoded yet
+            return most_s
         return max(min(max(most_s * _SHORTEST, decode_s * _DECODES), most_s), decode_s * (1 + _SHARE_MIN))
 
     def decode_s(self, rows: int) -> float:
