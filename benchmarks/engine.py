@@ -6,6 +6,7 @@ Prints every turn, a Markdown table of medians, and leaves that table and a pict
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,10 @@ def main(names: Sequence[str] = (), options: Options | None = None) -> Iterator[
 
 
 async def measure(rows: Sequence[Row], options: Options) -> list[Finding]:
+    """One row after the other. Whoever was started is ended, also when this process is told to end."""
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     findings: list[Finding] = []
     arena = Arena()
     try:

@@ -164,8 +164,12 @@ async def open_server(
     from paddock.version import VERSION
 
     world = world or World()
-    users: list[Callable[[str], Sequence[str]]] = []  # the pool, once there is one: the library is older than it
-    known_users = replace(world, users_of=lambda name: [user for users_of in users for user in users_of(name)])
+    pools: list[Pool] = []  # one, once it is there: the library is older than it
+
+    def users_of(name: str) -> Sequence[str]:
+        return [user for pool in pools for user in pool.users_of(name)]
+
+    known_users = replace(world, users_of=users_of)
     metrics = Metrics(world.clock)
     life = life or Life()
     async with (
@@ -173,7 +177,7 @@ async def open_server(
         open_fleet() as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics) as pool,
     ):
-        users.append(pool.users_of)
+        pools.append(pool)
         yield ServerRooms(
             config=config,
             library=library,

@@ -351,6 +351,7 @@ class GenerateEvent:
         tuple[TokenLogprob, ...], ...
     ] = ()  # for each token but an end: the chosen one first, then the likeliest
     finish_reason: FinishReason | None = None
+    stop: str | None = None  # with the last event: the stop string that ended the answer
     usage: Usage | None = None  # with the last event
     error_code: str | None = None  # with FinishReason.ERROR
     error: str | None = None

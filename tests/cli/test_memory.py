@@ -1,5 +1,6 @@
 """`paddock ps`, `load`, `unload`, `stop` and `warm`: the models in the memory of this home's server."""
 
+import json
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from paddock.app import BUILTIN_MODELS
+from paddock.cli.schemas import render_schemas
 from paddock.errors import InUse, ModelNotFound, NotFound, UsageError
 from tests.cli.running import Cli
+from tests.cli.schema_check import complaints
 from tests.client.serving import RunningServer
 from tests.library.rooms import Site
 
@@ -51,6 +54,15 @@ def test_a_model_is_loaded_shown_and_unloaded(cli: Cli, server: RunningServer) -
     assert datetime.fromisoformat(model["last_used"]) <= datetime.now(UTC)
     assert cli("stop", "pony").out.startswith("pony has left memory")
     assert "was not in memory" in cli("unload", "pony").out
+
+
+def test_every_document_is_what_its_schema_says(cli: Cli, server: RunningServer) -> None:
+    """Programs are written against the schemas."""
+    schema = json.loads(render_schemas())
+    for command in ("warm", "load", "ps", "unload"):
+        done = cli(command, *([] if command == "ps" else ["pony"]), "--json")
+        assert done.code == 0, done.err
+        assert complaints(done.document, {"$ref": schema["x-commands"][command]}, schema) == [], command
 
 
 def test_warming_up_loads_and_keeps(cli: Cli, server: RunningServer) -> None:

@@ -1,15 +1,21 @@
 """Commands while the server of their home runs: the same words, the same answers, the server's work."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Generator
 from dataclasses import replace
 
 import pytest
 
 from paddock.app import BUILTIN_MODELS
-from paddock.errors import ModelNotFound, NotEnoughDisk
+from paddock.errors import Interrupted, ModelNotFound, NotEnoughDisk
 from tests.cli.running import Cli
 from tests.client.serving import RunningServer
+from tests.fakes.faults import Slow
+from tests.library import models
 from tests.library.rooms import Site
 
 
@@ -104,6 +110,29 @@ def test_chat_converses_through_the_server(cli: Cli, server: RunningServer) -> N
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert len(answers) == 2
     assert answers[1]["usage"]["prompt_tokens"] > answers[0]["usage"]["prompt_tokens"]
+
+
+def test_ctrl_c_pauses_a_pull_at_the_server_and_the_same_command_goes_on(
+    cli: Cli, site: Site, server: RunningServer
+) -> None:
+    """What Ctrl-C means must not depend on who moves the bytes."""
+    site.hub.add_repo("org/slow", models.mlx(kib=4096, seed=9))
+    site.hub.fail("org/slow/model.safetensors", Slow(bytes_per_s=200_000), at="storage", times=None)
+    program = "from paddock.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program, "pull", "org/slow", "--json"],
+        env={**os.environ, **site.variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        moving = (json.loads(line) for line in process.stderr)
+        assert any(line.get("progress", {}).get("downloaded_bytes", 0) > 0 for line in moving)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == Interrupted.exit_code
+    assert "Paused" in rest
+    assert cli("pulls", "list", "--json").document["pulls"][0]["status"] == "paused"
+    site.hub.heal()
+    assert cli("pull", "org/slow", "--json").document["name"] == "org/slow"
 
 
 def _timeless(document: object) -> object:

@@ -135,7 +135,7 @@ class FleetContract:
     async def test_a_stop_string_ends_the_answer_and_is_not_part_of_it(self, runner: Runner) -> None:
         events = [event async for event in runner.generate(ask(max_tokens=100, stop=("lm", "ghi")))]
         assert "".join(event.text for event in events) == "abcdef"
-        assert events[-1].finish_reason is FinishReason.STOP
+        assert (events[-1].finish_reason, events[-1].stop) == (FinishReason.STOP, "ghi")
         assert events[-1].usage is not None
         assert events[-1].usage.completion_tokens == 9
         await idle(runner)
@@ -159,6 +159,36 @@ class FleetContract:
         await idle(runner)
         pieces += [event.text async for event in events]
         assert "".join(pieces) == (ALPHABET * 8)[:200]
+
+    async def test_counting_says_what_an_answer_will_report(self, runner: Runner) -> None:
+        """Callers cut their prompts to fit by it; a count that is off by one is an error later."""
+        for request in (
+            ask("a prompt of several words"),
+            GenerateRequest(id="tokens", tokens=(97, 98, 99), sampling=Sampling(max_tokens=1)),
+            GenerateRequest(
+                id="chat",
+                messages=(Message(role="system", content="be kind"), Message(role="user", content="hi")),
+                sampling=Sampling(max_tokens=1),
+            ),
+        ):
+            events = [event async for event in runner.generate(request)]
+            assert events[-1].usage is not None
+            assert await runner.count(request) == events[-1].usage.prompt_tokens
+        with pytest.raises(UsageError):
+            await runner.count(GenerateRequest(id="none", sampling=Sampling()))
+
+    async def test_counting_goes_on_beside_answers_and_ends_with_the_process(self, runner: Runner) -> None:
+        """Nobody waits for a number that will not come."""
+        asked = asyncio.create_task(answer(runner, ask(max_tokens=200)))
+        assert await runner.count(ask("abc")) == 3
+        assert await asked == (ALPHABET * 8)[:200]
+        hung = asyncio.create_task(answer(runner, ask("!hang")))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(BOUNDED_S):
+            with pytest.raises(RunnerCrashed):
+                await runner.count(ask("abc"))
+            with pytest.raises(RunnerCrashed):
+                await hung
 
     async def test_warm_up_returns(self, runner: Runner) -> None:
         await runner.warm(prefill_tokens=16, tokens=2)

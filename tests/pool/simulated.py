@@ -104,6 +104,9 @@ class SimulatedRunner:
         finally:
             self._talking -= 1
 
+    async def count(self, request: GenerateRequest) -> int:
+        return len((request.prompt or "").split())
+
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None:
         await asyncio.sleep(0.01)
         self.warmed.append((prefill_tokens, tokens))

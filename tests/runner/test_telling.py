@@ -3,13 +3,13 @@
 from paddock.engine.outcome import Failure, Outcome
 from paddock.errors import Overloaded
 from paddock.runner.telling import Telling
-from paddock.vocabulary import FinishReason, Sampling, TokenLogprob, Usage
+from paddock.vocabulary import FinishReason, GenerateRequest, Sampling, TokenLogprob, Usage
 from tests.fakes.toy_runner import END, ToyTokenizer
 
 
 def telling(*stop: str) -> Telling:
     told = Telling(ToyTokenizer())
-    told.begin("1", b"prompt", Sampling(stop=stop))
+    told.begin(GenerateRequest(id="1", prompt="prompt", sampling=Sampling(stop=stop)), b"prompt")
     return told
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("openai")
 STORY = [{"role": "user", "content": "Tell me a story about a horse."}]
 LONG = {"model": "pony", "messages": STORY, "temperature": 1.0, "max_tokens": 1500, "ignore_eos": True}
 CHAT = "/v1/chat/completions"
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("ps",), "memory:show", "List the models in the server's memory."),
         Command(("load",), "memory:load", "Bring a model into the server's memory."),
         Command(("unload", "stop"), "memory:unload", "Take a model out of the server's memory."),
-        Command(("warm",), "memory:warm", "Run a model once, so that its first answer comes quickly."),
+        Command(("warm",), "memory:warm", "Run a model once, so that it then answers quickly."),
     ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),

@@ -55,6 +55,8 @@ def defect(invocation: Invocation, error: BaseException) -> Defect:
         ]
     )
     where = _keep(invocation, text)
+    if where is None:
+        return Defect(what, hint="Please report it. (Where it happened could not be written down: no disk takes it.)")
     return Defect(what, hint=f"Please report it with {where}, which tells where it happened.")
 
 
@@ -63,7 +65,7 @@ def _command(invocation: Invocation) -> str:
     return invocation.arguments[0] if invocation.arguments else "(none)"
 
 
-def _keep(invocation: Invocation, text: str) -> Path:
+def _keep(invocation: Invocation, text: str) -> Path | None:
     """Write the report to the state folder, or where that is impossible, to the system's folder for such things."""
     name = f"crash-{invocation.now():%Y%m%d-%H%M%S}.log"
     try:
@@ -71,9 +73,14 @@ def _keep(invocation: Invocation, text: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     except OSError:
-        with tempfile.NamedTemporaryFile("w", prefix="paddock-", suffix=".log", delete=False, encoding="utf-8") as file:
-            file.write(text)
-            return Path(file.name)
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="paddock-", suffix=".log", delete=False, encoding="utf-8"
+            ) as file:
+                file.write(text)
+                return Path(file.name)
+        except OSError:
+            return None
     return folder / name
 
 

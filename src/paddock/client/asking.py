@@ -5,14 +5,20 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from paddock.providers.provider import Accepted, Provider
+from paddock.providers.provider import Accepted, AnswerEvent
 from paddock.vocabulary import ChatRequest, FinishReason, Message, Sampling, Usage
 
 _numbers = itertools.count(1)
 _OPEN: Final = ("temperature", "top_p", "max_tokens")
 _ALWAYS_OPEN: Final = ("top_k", "repetition_penalty")
+
+
+class Answers(Protocol):
+    """Of a Provider, all that is needed here; its docstring holds."""
+
+    def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class Part:
 
 
 async def stream_answer(
-    provider: Provider, model: str, messages: Sequence[Message], manner: Manner
+    provider: Answers, model: str, messages: Sequence[Message], manner: Manner
 ) -> AsyncGenerator[Part]:
     """The answer as it comes. Leaving the iteration stops the model."""
     sampling, left_open = manner.sampling()
@@ -82,7 +88,7 @@ async def stream_answer(
             )
 
 
-async def whole_answer(provider: Provider, model: str, messages: Sequence[Message], manner: Manner) -> Answer:
+async def whole_answer(provider: Answers, model: str, messages: Sequence[Message], manner: Manner) -> Answer:
     """The answer when it is complete."""
     parts: list[Part] = []
     async with aclosing(stream_answer(provider, model, messages, manner)) as coming:

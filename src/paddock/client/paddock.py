@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TypedDict, Unpack
 
 from paddock.catalog.compare import Comparison
-from paddock.client.asking import Answer, Manner, Part, as_messages, stream_answer, whole_answer
+from paddock.client.asking import Answer, Answers, Manner, Part, as_messages, stream_answer, whole_answer
 from paddock.client.interface import ModelLibrary, ModelPool
 from paddock.errors import PaddockError
 from paddock.library.details import ModelDetails
@@ -14,7 +14,6 @@ from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.library.removal import Removed
 from paddock.library.searching import SearchHit
 from paddock.library.verification import Verification
-from paddock.providers.provider import Provider
 from paddock.server.models_document import LoadAnswer, ModelsStatus, PinAnswer, UnloadAnswer, WarmAnswer
 from paddock.vocabulary import FinishReason, Message, ModelInfo, ModelStatus, ProgressEvent, SourceKind, Usage
 
@@ -35,7 +34,7 @@ class Paddock:
     `library` and `pool` can do more than the methods here, which are what most programs want.
     """
 
-    def __init__(self, *, library: ModelLibrary, pool: ModelPool, provider: Provider, url: str | None) -> None:
+    def __init__(self, *, library: ModelLibrary, pool: ModelPool, provider: Answers, url: str | None) -> None:
         self.library = library
         self.pool = pool
         self.url = url  # of the server that does the work; None is this process
@@ -147,7 +146,7 @@ class Paddock:
 class Session:
     """A conversation with one model. `messages` is what was said so far; it may be changed between turns."""
 
-    def __init__(self, paddock: Paddock, provider: Provider, model: str, *, system: str | None, manner: Manner) -> None:
+    def __init__(self, paddock: Paddock, provider: Answers, model: str, *, system: str | None, manner: Manner) -> None:
         self.model = model
         self.messages: list[Message] = [*as_messages((), system)]
         self._paddock = paddock

@@ -1,4 +1,4 @@
-"""Answers from a running server, with the interface of one's own provider. Speaks OpenAI's dialect."""
+"""Answers from a running server, as one's own provider gives them. Speaks OpenAI's dialect."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
@@ -48,7 +48,7 @@ class _Chunk(msgspec.Struct):
 
 
 class RemoteProvider:
-    """Implements Provider. Usage is that of all choices together and comes with the last piece."""
+    """Answers as a Provider does. Usage is that of all choices together and comes with the last piece."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from paddock.db.migrations import VERSION_TABLE
 from paddock.db.schema import Standing, standing, upgrade
@@ -49,6 +50,10 @@ def prepare(path: Path, *, now: datetime, busy_timeout_s: float) -> tuple[str, .
         ) from error
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except DBAPIError as error:  # the same, met by a migration
+        if not isinstance(error.orig, sqlite3.Error) or not is_ours_to_explain(error.orig):
+            raise
+        raise explain(error.orig, path) from error
 
 
 def tune(connection: Any, busy_timeout_s: float) -> None:

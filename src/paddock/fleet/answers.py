@@ -1,10 +1,12 @@
 """Answers on their way from the wire to whoever asked: one a request."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from paddock.errors import PaddockError
 from paddock.fleet.failures import error_of
-from paddock.vocabulary import FinishReason, GenerateEvent, TokenLogprob, Usage
+from paddock.vocabulary import FinishReason, GenerateEvent
 
 
 class Answer:
@@ -15,11 +17,7 @@ class Answer:
 
     def __init__(self, request_id: str) -> None:
         self._id = request_id
-        self._texts: list[str] = []
-        self._tokens: list[int] = []
-        self._logprobs: list[tuple[TokenLogprob, ...]] = []
-        self._finish: FinishReason | None = None
-        self._usage: Usage | None = None
+        self._events: list[GenerateEvent] = []
         self._error: PaddockError | None = None
         self._came = asyncio.Event()
         self.finished = False  # nothing will come any more
@@ -33,10 +31,7 @@ class Answer:
             told = (event.error or "").replace(f"`{event.id}`", f"`{self._id}`")
             self.fail(error_of(event.error_code, told, event.hint))
             return
-        self._texts.append(event.text)
-        self._tokens.extend(event.token_ids)
-        self._logprobs.extend(event.logprobs)
-        self._finish, self._usage = event.finish_reason, event.usage
+        self._events.append(event)
         self.finished = event.finish_reason is not None
         self._came.set()
 
@@ -49,17 +44,23 @@ class Answer:
     async def take(self) -> GenerateEvent:
         """Wait for something to come, and take all of it. Raises the error that ended the answer."""
         await self._came.wait()
-        if self._error is not None and not self._texts:
+        if self._error is not None and not self._events:
             raise self._error
-        event = GenerateEvent(
-            id=self._id,
-            text="".join(self._texts),
-            token_ids=tuple(self._tokens),
-            logprobs=tuple(self._logprobs),
-            finish_reason=self._finish,
-            usage=self._usage,
-        )
-        self._texts, self._tokens, self._logprobs = [], [], []
+        event = joined(self._id, self._events)
+        self._events = []
         if self._error is None:
             self._came.clear()
         return event
+
+
+def joined(request_id: str, events: Sequence[GenerateEvent]) -> GenerateEvent:
+    """Several pieces of one answer as one. Only the last may end it."""
+    return replace(
+        events[-1],
+        id=request_id,
+        text="".join(event.text for event in events),
+        reasoning="".join(event.reasoning for event in events),
+        tool_calls=tuple(call for event in events for call in event.tool_calls),
+        token_ids=tuple(token for event in events for token in event.token_ids),
+        logprobs=tuple(entry for event in events for entry in event.logprobs),
+    )

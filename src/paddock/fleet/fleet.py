@@ -76,6 +76,13 @@ class Runner(Protocol):
         """
         ...
 
+    async def count(self, request: GenerateRequest) -> int:
+        """How many tokens the prompt of `request` has: what `generate` would report as its `prompt_tokens`.
+
+        Raises UsageError for a prompt that cannot be read, RunnerCrashed when the process ends over it.
+        """
+        ...
+
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None: ...
 
     async def stats(self) -> RunnerStats: ...

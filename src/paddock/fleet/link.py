@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from paddock.errors import Overloaded, PaddockError, ProtocolError, RunnerCrashed
 from paddock.fleet.answers import Answer
@@ -20,6 +20,8 @@ from paddock.runner.executor import LoadedModel
 from paddock.runner.messages import (
     PROTOCOL_VERSION,
     Cancel,
+    Count,
+    Counted,
     Done,
     Failed,
     Heartbeat,
@@ -56,7 +58,7 @@ class Link:
         self._timing = timing
         self._wire_ids = itertools.count(1)
         self._answers: dict[str, Answer] = {}
-        self._calls: dict[int, asyncio.Future[Numbers]] = {}
+        self._calls: dict[int, asyncio.Future[Any]] = {}  # what a reply brings depends on what was asked
         self._loaded: asyncio.Future[LoadedModel] = asyncio.get_running_loop().create_future()
         self._heard = False
         self._hung = False
@@ -171,6 +173,12 @@ class Link:
         if self._answers.pop(wire_id, None) is not None:
             self._channel.post(Cancel(wire_id))
 
+    async def count(self, request: GenerateRequest) -> int:
+        """The tokens of its prompt. Raises UsageError, RunnerCrashed."""
+        with self._call() as (call, reply):
+            await self._send(Count(call, request))
+            return await reply
+
     async def warm(self, prefill_tokens: int, tokens: int) -> None:
         with self._call() as (call, reply):
             await self._send(Warm(call, prefill_tokens, tokens))
@@ -187,7 +195,7 @@ class Link:
                 return self.numbers
 
     @contextlib.contextmanager
-    def _call(self) -> Generator[tuple[int, asyncio.Future[Numbers]]]:
+    def _call(self) -> Generator[tuple[int, asyncio.Future[Any]]]:
         call, reply = next(self._wire_ids), asyncio.get_running_loop().create_future()
         self._calls[call] = reply
         try:
@@ -197,7 +205,7 @@ class Link:
             if not reply.cancel():
                 reply.exception()  # it may never have been awaited
 
-    async def _send(self, message: Submit | Warm | StatsQuery) -> None:
+    async def _send(self, message: Submit | Count | Warm | StatsQuery) -> None:
         if self._reason is not None:
             raise self._reason
         try:
@@ -239,6 +247,8 @@ class Link:
             case StatsReply(call, numbers):
                 self.numbers = numbers
                 self._settle(call, numbers)
+            case Counted(call, tokens):
+                self._settle(call, tokens)
             case Done(call):
                 self._settle(call, self.numbers)
             case Refused(call, code, text, hint):
@@ -262,7 +272,7 @@ class Link:
                 return ProtocolError("The runner said Hello twice.", hint="Restart Paddock.")
         return None
 
-    def _settle(self, call: int, result: Numbers | PaddockError) -> None:
+    def _settle(self, call: int, result: Numbers | int | PaddockError) -> None:
         reply = self._calls.get(call)
         if reply is None or reply.done():
             return

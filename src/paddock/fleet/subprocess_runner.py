@@ -84,6 +84,11 @@ class SubprocessRunner:
         """See Runner."""
         return self._attempts.generate(request)
 
+    async def count(self, request: GenerateRequest) -> int:
+        """See Runner."""
+        link = await self._ready_link()
+        return await link.count(request)
+
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None:
         link = await self._ready_link()
         await link.warm(prefill_tokens, tokens)

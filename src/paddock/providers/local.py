@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from paddock.version import VERSION
 from paddock.vocabulary import ChatRequest, GenerateRequest, Sampling
 
 if TYPE_CHECKING:
+    from paddock.pool.lease import Lease
     from paddock.pool.pool import Pool
 
 _RETRY_AFTER_S: Final = 1.0  # for a queue of requests: an answer takes about so long to make room
@@ -41,13 +42,7 @@ class LocalProvider:
         yield Accepted(model=record.name, provider="local", route=target.route, fingerprint=_fingerprint(record))
         request = replace(request, sampling=_settled(request, model_options(self._config, record.name)))
         try:
-            async with self._pool.lease(
-                record.name,
-                user=f"request {request.id}",
-                priority=request.priority,
-                deadline_s=request.deadline_s,
-                keep_alive=request.keep_alive,
-            ) as lease:
+            async with self._lease(record, request) as lease:
                 _check(request.sampling, lease.runner)
                 choices = merged([lease.runner.generate(each) for each in _requests(request)])
                 async with aclosing(choices):
@@ -57,6 +52,22 @@ class LocalProvider:
             if error.retry_after_s is None:
                 error.retry_after_s = _RETRY_AFTER_S
             raise
+
+    async def count(self, request: ChatRequest) -> int:
+        """See Provider. The model is loaded for it: only its own tokenizer and template know."""
+        target = await resolve(request.model, find=self._find, default=self._config.model.default)
+        _check_speaks(target.record)
+        async with self._lease(target.record, request) as lease:
+            return await lease.runner.count(_requests(request)[0])
+
+    def _lease(self, record: ModelRecord, request: ChatRequest) -> AbstractAsyncContextManager["Lease"]:
+        return self._pool.lease(
+            record.name,
+            user=f"request {request.id}",
+            priority=request.priority,
+            deadline_s=request.deadline_s,
+            keep_alive=request.keep_alive,
+        )
 
 
 def choice_seed(seed: int | None, choice: int) -> int | None:

@@ -39,3 +39,10 @@ class Provider(Protocol):
         `FinishReason.ERROR` is never passed on: it is raised as the error that it names.
         """
         ...
+
+    async def count(self, request: ChatRequest) -> int:
+        """How many tokens the prompt of `request` has: what `answer` would report as its `prompt_tokens`.
+
+        Raises as `answer` does before the first piece.
+        """
+        ...

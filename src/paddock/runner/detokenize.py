@@ -12,7 +12,11 @@ _UNFINISHED_TOKENS_MAX: Final = 8  # a character is four bytes at most; more is 
 @dataclass(frozen=True, slots=True)
 class Piece:
     text: str
-    stopped: bool  # a stop string came; it and what follows it are not in `text`
+    stop: str | None = None  # the stop string that came; it and what follows it are not in `text`
+
+    @property
+    def stopped(self) -> bool:
+        return self.stop is not None
 
 
 class Detokenizer:
@@ -39,7 +43,7 @@ class Detokenizer:
     def finish(self) -> Piece:
         """What was held back, once no more tokens come."""
         piece = self._stop.feed(self._new_text(last=True))
-        return piece if piece.stopped else Piece(piece.text + self._stop.rest(), stopped=False)
+        return piece if piece.stopped else Piece(piece.text + self._stop.rest())
 
     def _new_text(self, *, last: bool) -> str:
         before = self._decode(self._tokens[self._prefix_start : self._read])
@@ -62,15 +66,16 @@ class StopStrings:
 
     def feed(self, text: str) -> Piece:
         if not self._strings:
-            return Piece(text, stopped=False)
+            return Piece(text)
         text = self._held + text
-        found = [at for string in self._strings if (at := text.find(string)) >= 0]
+        found = [(at, string) for string in self._strings if (at := text.find(string)) >= 0]
         if found:
             self._held = ""
-            return Piece(text[: min(found)], stopped=True)
+            at, string = min(found, key=lambda each: each[0])
+            return Piece(text[:at], stop=string)
         held: int = max(_overlap(text, string) for string in self._strings)
         self._held = text[len(text) - held :]
-        return Piece(text[: len(text) - held], stopped=False)
+        return Piece(text[: len(text) - held])
 
     def rest(self) -> str:
         """What was held back for nothing."""

@@ -22,7 +22,20 @@ from paddock.runner.channel import RunnerChannel
 from paddock.runner.drafters import choose_drafter
 from paddock.runner.executor import Memory
 from paddock.runner.inbox import Inbox
-from paddock.runner.messages import Cancel, Done, Embed, Numbers, Refused, Shutdown, Step, Submit, ToRunner, Warm
+from paddock.runner.messages import (
+    Cancel,
+    Count,
+    Counted,
+    Done,
+    Embed,
+    Numbers,
+    Refused,
+    Shutdown,
+    Step,
+    Submit,
+    ToRunner,
+    Warm,
+)
 from paddock.runner.notices import Notices, where
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.prompts import prompt_tokens
@@ -91,6 +104,8 @@ class Loop:
             case Cancel(request_id):
                 if (outcome := self._scheduler.cancel(request_id)) is not None:
                     self._tell(outcome)
+            case Count(call, request):
+                self._count(call, request)
             case Warm(call, prefill_tokens, tokens):
                 self._warm(call, prefill_tokens, tokens)
             case Embed(call):
@@ -110,14 +125,7 @@ class Loop:
         except PaddockError as error:
             self._telling.refuse(request.id, error)
         except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
-            self._notices.tell("request_unreadable", (request.id,), error=where(error))
-            self._telling.refuse(
-                request.id,
-                UsageError(
-                    f"The request cannot be read by this model: {type(error).__name__}.",
-                    hint="Check its messages and template options.",
-                ),
-            )
+            self._telling.refuse(request.id, self._unreadable(request, error))
 
     def _queue(self, request: GenerateRequest) -> None:
         now = self._clock()
@@ -139,7 +147,24 @@ class Loop:
                 hint="Try again in a moment.",
             )
         self._sequences[request.id] = sequence
-        self._telling.begin(request.id, prompt, request.sampling)
+        self._telling.begin(request, prompt)
+
+    def _count(self, call: int, request: GenerateRequest) -> None:
+        try:
+            tokens = len(prompt_tokens(request, self._tokenizer))
+        except PaddockError as error:
+            self._refuse(call, error)
+        except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
+            self._refuse(call, self._unreadable(request, error))
+        else:
+            self._channel.send(Counted(call, tokens))
+
+    def _unreadable(self, request: GenerateRequest, error: Exception) -> UsageError:
+        self._notices.tell("request_unreadable", (request.id,), error=where(error))
+        return UsageError(
+            f"The request cannot be read by this model: {type(error).__name__}.",
+            hint="Check its messages and template options.",
+        )
 
     def _warm(self, call: int, prefill_tokens: int, tokens: int) -> None:
         try:

@@ -1,7 +1,7 @@
 """What server and runner say to each other.
 
-    server → runner   Hello  Load  Submit  Cancel  StatsQuery  Warm  Embed  Shutdown
-    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Done | Refused  Notice  Failed
+    server → runner   Hello  Load  Submit  Cancel  StatsQuery  Count  Warm  Embed  Shutdown
+    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Counted  Done | Refused  Notice  Failed
 
 A frame is four bytes of length (big-endian) and one msgpack map with a `type`. Both sides say Hello first; a side that reads
 another version, an unknown type, or a frame that is too long or malformed ends the connection with a ProtocolError.
@@ -16,7 +16,7 @@ from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateEvent, GenerateRequest
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # a million tokens of prompt as text, and room to spare
 HEADER_BYTES: Final = 4
 
@@ -49,6 +49,13 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
 
 class StatsQuery(msgspec.Struct, frozen=True, tag=True):
     call: int  # comes back with the reply
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """How many tokens its prompt has; it is not answered."""
+
+    call: int
+    request: GenerateRequest
 
 
 class Warm(msgspec.Struct, frozen=True, tag=True):
@@ -111,6 +118,11 @@ class StatsReply(msgspec.Struct, frozen=True, tag=True):
     numbers: Numbers
 
 
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    call: int
+    tokens: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     call: int
 
@@ -140,8 +152,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str
 
 
-ToRunner = Hello | Load | Submit | Cancel | StatsQuery | Warm | Embed | Shutdown
-ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Done | Refused | Notice | Failed
+ToRunner = Hello | Load | Submit | Cancel | StatsQuery | Count | Warm | Embed | Shutdown
+ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Counted | Done | Refused | Notice | Failed
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 TO_RUNNER: Final = msgspec.msgpack.Decoder[ToRunner](ToRunner)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from paddock.engine.speculation import Drafter
+from paddock.families.family import Family
 from paddock.runner.executor import Executor
-from paddock.vocabulary import Message, ModelFormat
+from paddock.vocabulary import Message, ModelFormat, Thinking, Tool
+
+AS_THE_MODEL_LIKES: Final = Thinking()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +37,24 @@ class Tokenizer(Protocol):
         """The tokens of a raw prompt, with whatever the model wants in front of one."""
         ...
 
-    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+    @property
+    def family(self) -> Family:
+        """How the model speaks."""
+        ...
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        options: Mapping[str, Any],
+        *,
+        tools: Sequence[Tool] = (),
+        thinking: Thinking = AS_THE_MODEL_LIKES,
+    ) -> Sequence[int]:
         """The tokens of a conversation, up to where the answer begins. Raises UsageError when there is no template."""
         ...
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
+    def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
+        """The text of `tokens`, with special tokens or without. A character that is not whole yet comes out as U+FFFD."""
         ...
 
     def token_bytes(self, token: int) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from paddock.errors import UsageError
 from paddock.runner.opening import Tokenizer
-from paddock.vocabulary import GenerateRequest
+from paddock.vocabulary import GenerateRequest, ToolUse
 
 
 def prompt_tokens(request: GenerateRequest, tokenizer: Tokenizer) -> Sequence[int]:
@@ -18,7 +18,8 @@ def prompt_tokens(request: GenerateRequest, tokenizer: Tokenizer) -> Sequence[in
     if request.messages is not None:
         if not request.messages:  # a template would make a prompt of nothing, and the model an answer to nobody
             raise UsageError("The conversation has no messages.", hint="Send at least one.")
-        return tokenizer.render(request.messages, request.template_options)
+        tools = () if request.tool_choice.use is ToolUse.NONE else request.tools
+        return tokenizer.render(request.messages, request.template_options, tools=tools, thinking=request.thinking)
     if request.prompt is not None:
         return tokenizer.encode(request.prompt)
     assert request.tokens is not None

@@ -1,13 +1,26 @@
 """What is said to those who asked: outcomes of steps become text, and collect until the step's one message goes out."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
 
 from paddock.engine.outcome import Outcome
 from paddock.errors import PaddockError
+from paddock.families.speech import Parts, Speech
 from paddock.runner.detokenize import Detokenizer
 from paddock.runner.opening import Tokenizer
-from paddock.vocabulary import FinishReason, GenerateEvent, Sampling, TokenLogprob
+from paddock.vocabulary import (
+    FinishReason,
+    GenerateEvent,
+    GenerateRequest,
+    TokenLogprob,
+    ToolCallDelta,
+    ToolUse,
+)
+
+_TAIL_TOKENS: Final = 8  # of the prompt: enough to see whether it began a thought
 
 
 @dataclass(slots=True)
@@ -15,11 +28,43 @@ class _Asker:
     """One request that is being answered, and what of its answer was not sent yet."""
 
     detokenizer: Detokenizer
+    speech: Speech | None = None  # reads thoughts and calls out of an answer to messages; a raw prompt's is text
     text: str = ""
+    reasoning: str = ""
+    calls: list[ToolCallDelta] = field(default_factory=list[ToolCallDelta])
     token_ids: list[int] = field(default_factory=list[int])
     logprobs: list[tuple[TokenLogprob, ...]] = field(default_factory=list[tuple[TokenLogprob, ...]])
     completion_tokens: int = 0  # up to the stop string, however many were computed in the same step
-    stopped: bool = False  # by a stop string
+    stop: str | None = None  # the stop string that ended it
+
+    def hear(self, text: str, *, last: bool) -> None:
+        """More of what the model wrote."""
+        if self.speech is None:
+            self.text += text
+            return
+        self._add(self.speech.feed(text))
+        if last:
+            self._add(self.speech.end())
+
+    def take(self, request_id: str, **more: Any) -> GenerateEvent:
+        """What was not sent yet."""
+        event = GenerateEvent(
+            id=request_id,
+            text=self.text,
+            reasoning=self.reasoning,
+            tool_calls=tuple(replace(call, id=_call_id(request_id, call)) for call in self.calls),
+            token_ids=tuple(self.token_ids),
+            logprobs=tuple(self.logprobs),
+            **more,
+        )
+        self.text = self.reasoning = ""
+        self.calls, self.token_ids, self.logprobs = [], [], []
+        return event
+
+    def _add(self, parts: Parts) -> None:
+        self.text += parts.text
+        self.reasoning += parts.reasoning
+        self.calls.extend(parts.calls)
 
 
 class Telling:
@@ -31,9 +76,16 @@ class Telling:
         self._unsent: dict[str, _Asker] = {}
         self._last: list[GenerateEvent] = []
 
-    def begin(self, request_id: str, prompt: Sequence[int], sampling: Sampling) -> None:
-        """From now on outcomes of this request are told."""
-        self._askers[request_id] = _Asker(Detokenizer(self._tokenizer.decode, prompt, sampling.stop))
+    def begin(self, request: GenerateRequest, prompt: Sequence[int]) -> None:
+        """From now on outcomes of this request, whose tokens are `prompt`, are told."""
+        speech, decode = None, self._tokenizer.decode
+        if request.messages is not None:
+            family = self._tokenizer.family
+            tools = () if request.tool_choice.use is ToolUse.NONE else request.tools
+            speech = family.speech(decode(prompt[-_TAIL_TOKENS:], special=True), tools)
+            if family.keeps_special_tokens:
+                decode = partial(decode, special=True)
+        self._askers[request.id] = _Asker(Detokenizer(decode, prompt, request.sampling.stop), speech)
 
     def refuse(self, request_id: str, error: PaddockError) -> None:
         """It never began."""
@@ -50,25 +102,18 @@ class Telling:
     def tell(self, outcome: Outcome) -> bool:
         """Take in what a step brought. True when a stop string has come, and the scheduler should finish the sequence."""
         asker = self._askers[outcome.sequence_id]
-        if not asker.stopped:
+        if asker.stop is None:
             self._read(asker, outcome)
         if outcome.finish_reason is not None:
             self._end(asker, outcome, outcome.finish_reason)
             return False
         if asker.text or asker.token_ids:
             self._unsent[outcome.sequence_id] = asker
-        return asker.stopped
+        return asker.stop is not None
 
     def take(self) -> tuple[GenerateEvent, ...]:
         """All that is to be sent."""
-        pieces = [
-            GenerateEvent(
-                id=request_id, text=asker.text, token_ids=tuple(asker.token_ids), logprobs=tuple(asker.logprobs)
-            )
-            for request_id, asker in self._unsent.items()
-        ]
-        for asker in self._unsent.values():
-            asker.text, asker.token_ids, asker.logprobs = "", [], []
+        pieces = [asker.take(request_id) for request_id, asker in self._unsent.items()]
         events = (*pieces, *self._last)
         self._unsent, self._last = {}, []
         return events
@@ -83,14 +128,14 @@ class Telling:
                 break  # counted, but not shown
             asker.logprobs.extend(map(self._spelled, outcome.logprobs[position : position + 1]))
             piece = asker.detokenizer.feed(token)
-            asker.text += piece.text
+            asker.hear(piece.text, last=piece.stopped)
             if piece.stopped:
-                asker.stopped = True
+                asker.stop = piece.stop
                 return
         if outcome.finish_reason is not None:
             piece = asker.detokenizer.finish()
-            asker.text += piece.text
-            asker.stopped = piece.stopped
+            asker.hear(piece.text, last=True)
+            asker.stop = piece.stop
 
     def _spelled(self, entry: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
         """With what each token says: those who ask have no tokenizer."""
@@ -98,13 +143,15 @@ class Telling:
 
     def _end(self, asker: _Asker, outcome: Outcome, reason: FinishReason) -> None:
         usage, failure = outcome.usage, outcome.failure
+        if asker.stop is not None:
+            reason = FinishReason.STOP
+        if reason is FinishReason.STOP and asker.speech is not None and asker.speech.has_called:
+            reason = FinishReason.TOOL_CALLS
         self._last.append(
-            GenerateEvent(
-                id=outcome.sequence_id,
-                text=asker.text,
-                token_ids=tuple(asker.token_ids),
-                logprobs=tuple(asker.logprobs),
-                finish_reason=FinishReason.STOP if asker.stopped else reason,
+            asker.take(
+                outcome.sequence_id,
+                finish_reason=reason,
+                stop=asker.stop,
                 usage=replace(usage, completion_tokens=asker.completion_tokens) if usage else None,
                 error_code=failure.code if failure else None,
                 error=failure.message if failure else None,
@@ -113,3 +160,10 @@ class Telling:
         )
         del self._askers[outcome.sequence_id]
         self._unsent.pop(outcome.sequence_id, None)
+
+
+def _call_id(request_id: str, call: ToolCallDelta) -> str:
+    """An id that no other call has: callers give it back with the result, in conversations with many calls."""
+    if not call.id:
+        return ""
+    return f"call_{hashlib.sha256(f'{request_id} {call.index}'.encode()).hexdigest()[:24]}"

@@ -6,10 +6,10 @@
 
 Whichever of the three ends first ends the others; `parts` is closed before the response returns, which cancels the request.
 
-sse-starlette's EventSourceResponse was measured beside this, with a client that costs nothing: 24 µs of CPU for each event, and
-29 with its formatter, for the lock and the timeout around each send; this takes 4.4 µs, 3 of them for the model's side. The other
-also replaces uvicorn's signal handler when it is imported, and cuts streams as soon as the server is told to end, which is when
-ours are to be finished.
+sse-starlette's EventSourceResponse was measured beside this, with a client that costs nothing: 24 µs of CPU for each event,
+and 29 with its formatter, for the lock and the timeout around each send; this takes 4.4 µs, 3 of them for the model's side.
+The other also replaces uvicorn's signal handler when it is imported, and cuts streams as soon as the server is told to end,
+which is when ours are to be finished.
 """
 
 import asyncio

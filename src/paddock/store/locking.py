@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -32,11 +32,13 @@ def hold(path: Path, *, what: str, wait_s: float = 0.0) -> Generator[None]:
         ) from error
     try:
         note = _note(path)
-        note.write_text(f"{os.getpid()} {socket.gethostname()}\n", encoding="utf-8")
+        with suppress(OSError):  # a full disk: whoever finds the lock held is then not told by whom
+            note.write_text(f"{os.getpid()} {socket.gethostname()}\n", encoding="utf-8")
         try:
             yield
         finally:
-            note.unlink(missing_ok=True)
+            with suppress(OSError):
+                note.unlink(missing_ok=True)
     finally:
         lock.release()
 

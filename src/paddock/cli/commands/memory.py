@@ -77,7 +77,7 @@ async def warm(
     flags: Flags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:
-    """Run a model once, so that its first answer comes quickly.
+    """Run a model once, so that it then answers quickly.
 
     It is loaded first if it must be.
     """

@@ -22,7 +22,9 @@ def open_model(options: LoadOptions) -> OpenedModel:
 
     path = Path(options.path)
     weights = load_weights(path, options.name, memory_bytes_max=options.memory_bytes_max)
-    tokenizer = load_tokenizer(path, options.name, weights.folder.end_token_ids)
+    tokenizer = load_tokenizer(
+        path, options.name, weights.folder.end_token_ids, architecture=weights.folder.architecture
+    )
     drafter, reserved_bytes = None, 0
     if options.draft_path is not None:
         draft_path = Path(options.draft_path)

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from paddock.errors import Corrupt, UsageError
+from paddock.families.detection import family_of
+from paddock.families.family import Family, folded_system
 from paddock.runner.mlx.chat_template import ChatTemplate
 from paddock.runner.mlx.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.seam import read_tokenizer
 from paddock.runner.mlx.spelling import Spelling
-from paddock.vocabulary import Message
+from paddock.runner.opening import AS_THE_MODEL_LIKES
+from paddock.vocabulary import Message, Thinking, Tool
 
 _SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
 _HINT: Final = "Pull the model again: `paddock pull`."
@@ -18,18 +21,22 @@ _HINT: Final = "Pull the model again: `paddock pull`."
 class MlxTokenizer:
     """The runner's Tokenizer."""
 
-    def __init__(self, wrapper: Any, name: str) -> None:
+    def __init__(self, wrapper: Any, name: str, *, architecture: str = "") -> None:
         self._wrapper = wrapper
         self._name = name
-        self._template: ChatTemplate | None = None
-        self._control_tokens: ControlTokens | None = None  # made for the template, with the first conversation
+        self._compiled: dict[str, ChatTemplate] = {}  # by source
+        self._control_tokens: dict[str, ControlTokens] = {}  # by template
         self._spelling = Spelling(wrapper)
+        self._family = family_of(architecture, "".join(self._templates().values()))
         # mlx-lm brings Python of its own for a few models whose conversations no Jinja describes.
         self._renders_itself = getattr(wrapper, "_chat_template", None) is not None
 
     @property
     def end_token_ids(self) -> frozenset[int]:
-        return frozenset(int(token) for token in self._wrapper.eos_token_ids)
+        """Those that the model's files name, and those that its family ends turns with."""
+        known = self._wrapper.get_vocab()
+        family = {int(known[text]) for text in self.family.end_texts if text in known}
+        return frozenset(int(token) for token in self._wrapper.eos_token_ids) | family
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
@@ -40,28 +47,49 @@ class MlxTokenizer:
         """The tokens of a raw prompt, with whatever the model wants in front of one. Control tokens in it are meant."""
         return self._wrapper.encode(text)
 
-    def render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> Sequence[int]:
+    @property
+    def family(self) -> Family:
+        """How the model speaks, as its template shows."""
+        return self._family
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        options: Mapping[str, Any],
+        *,
+        tools: Sequence[Tool] = (),
+        thinking: Thinking = AS_THE_MODEL_LIKES,
+    ) -> Sequence[int]:
         """The tokens of a conversation, up to where the answer begins.
 
-        Thinking is off unless `options` turn it on. Control tokens in what people wrote stay text (`ControlTokens`).
+        Thinking is off unless it is asked for. Control tokens in what people wrote stay text (`ControlTokens`).
         Raises UsageError when the model has no template or it refuses.
         """
-        conversation = [{"role": message.role, "content": message.content} for message in messages]
-        options = {"enable_thinking": False, **options}
+        source = "" if self._renders_itself else self._source(tools)
+        turns = self.family.conversation(messages, tools, source)
+        options = {**self.family.options(tools, thinking, source), **options}
+        try:
+            return self._render(turns, options, source)
+        except UsageError:
+            if not any(message.role == "system" for message in messages):
+                raise
+            # Many templates know no system role; what it says then stands in front of the first question.
+            return self._render(folded_system(turns), options, source)
+
+    def _render(self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str) -> Sequence[int]:
+        guarded = self._controls(source).guard(turns, options)
         if self._renders_itself:
-            guarded = self._controls("").guard(conversation, options)
             text: str = self._wrapper.apply_chat_template(
                 guarded.messages, add_generation_prompt=True, tokenize=False, **guarded.options
             )
             return self._encode_rendered(text, guarded.cut)
-        if self._template is None:
-            self._template = ChatTemplate(self._source(), self._special_tokens())
-        guarded = self._controls(self._source()).guard(conversation, options)
-        return self._encode_rendered(self._template.render(guarded.messages, guarded.options), guarded.cut)
+        if source not in self._compiled:
+            self._compiled[source] = ChatTemplate(source, self._special_tokens())
+        return self._encode_rendered(self._compiled[source].render(guarded.messages, guarded.options), guarded.cut)
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of `tokens` without special tokens. A character that is not whole yet comes out as U+FFFD."""
-        return self._wrapper.decode(list(tokens), skip_special_tokens=True)
+    def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
+        """See Tokenizer."""
+        return self._wrapper.decode(list(tokens), skip_special_tokens=not special)
 
     def token_bytes(self, token: int) -> bytes:
         """What one token says, in UTF-8; of a token that is a part of a character, that part."""
@@ -86,33 +114,38 @@ class MlxTokenizer:
         return self._wrapper.encode(piece, add_special_tokens=False)
 
     def _controls(self, template: str) -> ControlTokens:
-        if self._control_tokens is None:
+        if template not in self._control_tokens:
             added: Mapping[int, Any] = getattr(self._wrapper, "added_tokens_decoder", {})
             words = [AddedToken(token.content, bool(token.special), bool(token.normalized)) for token in added.values()]
             words += [AddedToken(str(text), special=True) for text in self._wrapper.all_special_tokens]
             normalizer = getattr(getattr(self._wrapper, "backend_tokenizer", None), "normalizer", None)
             normalize = normalizer.normalize_str if normalizer is not None else None
-            self._control_tokens = ControlTokens(words, template, normalize=normalize)
-        return self._control_tokens
+            self._control_tokens[template] = ControlTokens(words, template, normalize=normalize)
+        return self._control_tokens[template]
 
-    def _source(self) -> str:
-        """The template's text. A model may have several by name; tools are not asked for here, so `default` it is."""
-        template: Any = self._wrapper.chat_template
-        if isinstance(template, dict):
-            template = cast("dict[str, Any]", template).get("default")
-        if not isinstance(template, str):
+    def _source(self, tools: Sequence[Tool]) -> str:
+        """The template's text. Some models have one of their own for tools."""
+        templates = self._templates()
+        source = templates.get("tool_use", templates.get("default")) if tools else templates.get("default")
+        if source is None:
             raise UsageError(
                 f"`{self._name}` has no chat template, so it cannot take messages.",
                 hint="Send `prompt` instead, or take the model's `-Instruct` or `-it` version.",
             )
-        return template
+        return source
+
+    def _templates(self) -> Mapping[str, str]:
+        """By name; a model with one has it as `default`."""
+        template: Any = self._wrapper.chat_template
+        named = cast("dict[str, Any]", template) if isinstance(template, dict) else {"default": template}
+        return {name: source for name, source in named.items() if isinstance(source, str)}
 
     def _special_tokens(self) -> dict[str, str]:
         tokens = {name: getattr(self._wrapper, name, None) for name in _SPECIAL}
         return {name: str(token) for name, token in tokens.items() if token is not None}
 
 
-def load_tokenizer(folder: Path, name: str, end_token_ids: Sequence[int]) -> MlxTokenizer:
+def load_tokenizer(folder: Path, name: str, end_token_ids: Sequence[int], *, architecture: str = "") -> MlxTokenizer:
     """Read the tokenizer of the model in `folder`, never a model's code. Raises Corrupt when it cannot be read."""
     try:
         wrapper = read_tokenizer(folder, end_token_ids)
@@ -121,4 +154,4 @@ def load_tokenizer(folder: Path, name: str, end_token_ids: Sequence[int]) -> Mlx
             f"The tokenizer of `{name}` cannot be read: {(str(error).splitlines() or ['it is broken'])[0][:200]}",
             hint=_HINT,
         ) from error
-    return MlxTokenizer(wrapper, name)
+    return MlxTokenizer(wrapper, name, architecture=architecture)

@@ -1,0 +1,83 @@
+"""`/openapi.json`: what the framework knows of the routes, with what the edge adds to all of them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from paddock.server.problems import PROBLEM, speaks_openai
+
+_ABOUT: Final = (
+    "Models on your own machine. Every answer carries `x-paddock-request-id`. Once a key was made, every address but"
+    " `/healthz` and `/readyz` wants it."
+)
+_OPEN: Final = ("/healthz", "/readyz")
+_FRAMEWORKS_OWN: Final = "422"  # requests that do not validate are answered 400, in the dialect's own form
+_KEYS: Final[Mapping[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+_PROBLEM: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "hint", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "hint": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+}
+_OPENAI: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code", "hint"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": "string"},
+                "hint": {"type": "string"},
+            },
+        }
+    },
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` tell all of it. Made once, when somebody first asks."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _completed(plain())
+        return app.openapi_schema
+
+    app.description = _ABOUT
+    app.openapi = openapi
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    document["components"]["securitySchemes"] = dict(_KEYS)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = operation.setdefault("responses", {})
+            responses.pop(_FRAMEWORKS_OWN, None)
+            for statuses in ("4XX", "5XX"):
+                responses.setdefault(statuses, _failure(path))
+            if path not in _OPEN:
+                operation["security"] = [{name: []} for name in _KEYS]
+    return document
+
+
+def _failure(path: str) -> Mapping[str, Any]:
+    schema, kind = (_OPENAI, "application/json") if speaks_openai(path) else (_PROBLEM, PROBLEM)
+    return {"description": "Why not, and what to do.", "content": {kind: {"schema": schema}}}
