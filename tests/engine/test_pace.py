@@ -1,5 +1,7 @@
 """How much fits in a step, learnt from steps."""
 
+from dataclasses import replace
+
 import pytest
 
 from paddock.engine.limits import Limits
@@ -62,3 +64,34 @@ def test_the_budget_keeps_its_bounds() -> None:
     fast = Pace(LIMITS)
     fast.learn(decode_rows=0, prefill_tokens=1000, elapsed_s=0.0)
     assert fast.prefill_budget(0, alone=False) == 1000
+
+
+def test_what_one_row_took_is_not_what_each_of_many_takes() -> None:
+    """Sixteen rows share what a step costs anyway: counted one by one they would leave nothing for prompts."""
+    pace = Pace(LIMITS)
+    pace.learn(decode_rows=1, prefill_tokens=0, elapsed_s=0.02)
+    pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=0.1)
+    assert pace.decode_s(16) < 0.08
+    assert pace.prefill_budget(16, alone=False) > 30
+
+
+def test_where_decoding_is_dear_steps_are_longer_up_to_the_bound() -> None:
+    """A step of a tenth of a second that decodes for half of it reads a prompt at half speed."""
+    pace = Pace(replace(LIMITS, step_seconds_max=0.5))
+    pace.learn(decode_rows=16, prefill_tokens=0, elapsed_s=0.001)
+    assert pace.slice_s(16) == pytest.approx(0.1)
+    pace = Pace(replace(LIMITS, step_seconds_max=0.5))
+    pace.learn(decode_rows=16, prefill_tokens=0, elapsed_s=0.05)
+    assert 0.1 < pace.slice_s(16) < 0.5
+    for _ in range(20):
+        pace.learn(decode_rows=16, prefill_tokens=0, elapsed_s=0.2)
+    assert pace.slice_s(16) == 0.5
+
+
+def test_prompts_get_on_where_decoding_fills_the_slice() -> None:
+    """With the least that a step may hold, a prompt of thousands of tokens would pay hundreds of times for decoding."""
+    pace = Pace(LIMITS)
+    pace.learn(decode_rows=16, prefill_tokens=0, elapsed_s=0.2)
+    for _ in range(20):
+        pace.learn(decode_rows=16, prefill_tokens=100, elapsed_s=0.3)
+    assert pace.prefill_budget(16, alone=False) >= 90

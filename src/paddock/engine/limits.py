@@ -12,8 +12,8 @@ class Limits:
     batch_max: int = 64  # sequences that hold a cache at once
     queue_max: int = 256  # sequences that wait; one more is refused
     ageing_s: float = 10.0  # after so long in the queue a sequence counts as one class higher
-    step_seconds_max: float = 0.1  # prefill chunks are cut so that a step takes about this long
-    step_stretch: float = 4.0  # with no stream to hold up, a prefill step may take so many times longer
+    step_seconds_max: float = 0.5  # prefill chunks are cut so that no step beside streams takes much longer
+    step_stretch: float = 2.0  # with no stream to hold up, a prefill step may take so many times longer
     step_tokens_max: int = 2048  # prefill tokens in one step, however fast the device
     prefill_tokens_first: int = 128  # in the first step, when nothing has been measured
     prefill_tokens_min: int = 16  # a prompt advances by this much however slow the device

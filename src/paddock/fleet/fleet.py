@@ -19,7 +19,7 @@ class RunnerSpec:
     context_window: int | None = None  # lower than the model's own, to save memory
     memory_bytes_max: int | None = None  # weights and KV cache together; None lets the runner choose
     queue_max: int = 256  # requests waiting; one more is refused
-    step_seconds_max: float = 0.1  # a prefill chunk is cut so that a step takes about this long
+    step_seconds_max: float = 0.5  # prefill chunks are cut so that no step beside streams takes much longer
     batch_max: int = 64  # sequences in one step
     draft_path: str | None = None  # a draft model for speculation
     draft_name: str | None = None  # what to call it in errors; None is the name of its folder

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import mlx.core as mx
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 from paddock.engine.step import Row
 from paddock.runner.mlx.attention import attend
+from paddock.runner.mlx.host_attention import Heads, attend_host
+from paddock.runner.mlx.host_layer import HostStepMaker
+from paddock.runner.mlx.host_slabs import HostSlabs
 from paddock.runner.mlx.packing import pack
 from paddock.runner.mlx.slabs import Shape, Slabs
 from paddock.runner.mlx.step_arrays import StepArrayMaker
@@ -20,6 +24,8 @@ BLOCK, SLAB_BLOCKS, BLOCKS, HEADS, KV_HEADS, SIZE = 4, 5, 40, 4, 2, 8
 class Pool:
     keys: Slabs
     values: Slabs
+    host_keys: HostSlabs
+    host_values: HostSlabs
     plain_keys: np.ndarray  # [blocks, heads, places, size]
     plain_values: np.ndarray
 
@@ -36,11 +42,15 @@ def pool() -> Pool:
                 values_here = mx.array(array[block, :, place])[None]
                 slabs.write(block // SLAB_BLOCKS, mx.array([block % SLAB_BLOCKS]), mx.array([place]), values_here)
     mx.eval(keys.take_touched(), values.take_touched())
-    return Pool(keys, values, *plain)
+    host = [HostSlabs(shape, block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS) for _ in range(2)]
+    for slabs, array in zip(host, plain, strict=True):
+        for block in range(BLOCKS):
+            slabs.slab(block // SLAB_BLOCKS)[block % SLAB_BLOCKS] = array[block]
+    return Pool(keys, values, *host, *plain)
 
 
 def plainly(
-    pool: Pool, rows: list[Row], queries: np.ndarray, window: int | None, sinks: np.ndarray | None
+    pool: Pool | SimpleNamespace, rows: list[Row], queries: np.ndarray, window: int | None, sinks: np.ndarray | None
 ) -> np.ndarray:
     """One token after the other, one head after the other, in float64."""
     ordered = [row for row in rows if len(row.tokens) <= 8] + [row for row in rows if len(row.tokens) > 8]
@@ -95,6 +105,33 @@ def test_paged_attention_is_attention(pool: Pool, seed: int) -> None:
     )
     expected = plainly(pool, rows, queries, window, sinks)
     assert np.abs(np.array(ours.tolist()) - expected).max() < 2e-5
+    host = HostStepMaker(block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS).make(packed)
+    ours = attend_host(
+        queries, pool.host_keys, pool.host_values, host.groups[window], host.long, Heads(0.3, window, sinks)
+    )
+    assert np.abs(ours - expected).max() < 2e-5
+
+
+@pytest.mark.parametrize("window", [None, 6, 100])
+def test_a_tile_reads_what_its_tokens_see(window: int | None) -> None:
+    """Chunks of several tiles, begun in the middle of a tile and of a block, heads apart and together."""
+    generator = np.random.default_rng(9)
+    shape = Shape(KV_HEADS, SIZE, mx.float32)
+    blocks = 100
+    keys, values = (HostSlabs(shape, block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS) for _ in range(2))
+    plain = [generator.normal(size=(blocks, KV_HEADS, BLOCK, SIZE)).astype(np.float32) for _ in range(2)]
+    for slabs, array in zip((keys, values), plain, strict=True):
+        for block in range(blocks):
+            slabs.slab(block // SLAB_BLOCKS)[block % SLAB_BLOCKS] = array[block]
+    row = Row(sequence_id="a", tokens=tuple(range(333)), start=45, blocks=tuple(range(blocks)[::-1]), samples=True)
+    packed = pack([row], block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS, windows=[window])
+    queries = generator.normal(size=(333, HEADS, SIZE)).astype(np.float32)
+    ours = attend_host(queries, keys, values, (), packed.long, Heads(0.3, window, None))
+    apart = attend_host(queries, keys, values, (), packed.long, Heads(0.3, window, None), scores_max=1)
+    where = SimpleNamespace(plain_keys=plain[0], plain_values=plain[1])
+    expected = plainly(where, [row], queries, window, None)
+    assert np.abs(ours - expected).max() < 2e-5
+    assert np.abs(apart - expected).max() < 2e-5
 
 
 def test_a_long_row_is_cut_when_its_scores_would_be_large(pool: Pool) -> None:

@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import Any, Final, cast
 
 import mlx.core as mx
+from mlx_lm.models import switch_layers
 from mlx_lm.models.cache import KVCache, RotatingKVCache
 
+from paddock.runner.mlx.host import is_working, silu_times
+from paddock.runner.mlx.host_layer import HostLayer
 from paddock.runner.mlx.paged import LayerShape, PagedLayer
 from paddock.runner.mlx.seam import layer_caches
 from paddock.runner.mlx.slabs import Shape
@@ -32,6 +35,7 @@ PAGED: Final = {
 
 
 _INSTALLED: Final[set[str]] = set()  # modules that ask the cache already
+_ACTIVATED: Final[set[str]] = set()  # modules whose activations may be computed on the host
 
 
 def paged_shapes(model: Any) -> list[LayerShape] | None:
@@ -65,11 +69,28 @@ def install(model: Any) -> None:
         mask: Any,
         sinks: mx.array | None = None,
     ) -> mx.array:
-        if isinstance(cache, PagedLayer):
+        if isinstance(cache, PagedLayer | HostLayer):
             return cache.attend(queries, scale, sinks)
         return original(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
 
     module.scaled_dot_product_attention = scaled_dot_product_attention
+    for each in (module, switch_layers):
+        _bring_activation_home(each)
+
+
+def _bring_activation_home(module: Any) -> None:
+    """silu(gate) * up goes to host.py in its steps. Modules that write it otherwise are as fast as MLX is."""
+    original = getattr(module, "swiglu", None)
+    if original is None or module.__name__ in _ACTIVATED:
+        return
+    _ACTIVATED.add(module.__name__)
+
+    def swiglu(gate: mx.array, x: mx.array) -> mx.array:
+        if is_working() and gate.dtype == x.dtype == mx.float32:
+            return silu_times(gate, x)
+        return original(gate, x)
+
+    module.swiglu = swiglu
 
 
 def kv_bytes_per_token(shapes: Sequence[LayerShape]) -> int:

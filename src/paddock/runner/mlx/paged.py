@@ -1,14 +1,18 @@
 """The paged lane: all rows of a step in one run of unmodified model code, on block tables."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import mlx.core as mx
 
 from paddock.engine.step import Row
 from paddock.runner.mlx.attention import attend
 from paddock.runner.mlx.backbone import RowSelection
+from paddock.runner.mlx.host import working
+from paddock.runner.mlx.host_layer import HostLayer, HostStepMaker
+from paddock.runner.mlx.host_slabs import HostSlabs
 from paddock.runner.mlx.packing import pack
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.slabs import SLAB_BYTES, Shape, Slabs
@@ -66,6 +70,17 @@ class PagedLayer:
         return self.step
 
 
+class _Sizes(TypedDict):
+    block_tokens: int
+    slab_blocks: int
+
+
+def on_host(shapes: Sequence[LayerShape]) -> bool:
+    """Whether attention and activations are computed by host.py: on CPUs, in the one type that they are fast with."""
+    kinds = {shape.dtype for layer in shapes for shape in (layer.keys, layer.values)}
+    return mx.default_device() == mx.Device(mx.cpu) and kinds == {mx.float32}
+
+
 class PagedLane:
     """Keys and values of all sequences in one pool of blocks a layer."""
 
@@ -75,10 +90,21 @@ class PagedLane:
         largest = max(max(shape.keys.bytes(block_tokens), shape.values.bytes(block_tokens)) for shape in shapes)
         self._slab_blocks = max(1, SLAB_BYTES // largest)
         self._windows = tuple(dict.fromkeys(shape.window for shape in shapes))
-        self._layers = [
-            PagedLayer(self._slabs(shape.keys), self._slabs(shape.values), shape.window) for shape in shapes
-        ]
-        self._maker = StepArrayMaker(block_tokens=block_tokens, slab_blocks=self._slab_blocks)
+        sizes = _Sizes(block_tokens=block_tokens, slab_blocks=self._slab_blocks)
+        self._host = on_host(shapes)
+        self._layers: list[PagedLayer | HostLayer]
+        self._maker: StepArrayMaker | HostStepMaker
+        if self._host:
+            self._layers = [
+                HostLayer(HostSlabs(shape.keys, **sizes), HostSlabs(shape.values, **sizes), shape.window)
+                for shape in shapes
+            ]
+            self._maker = HostStepMaker(**sizes)
+        else:
+            self._layers = [
+                PagedLayer(Slabs(shape.keys, **sizes), Slabs(shape.values, **sizes), shape.window) for shape in shapes
+            ]
+            self._maker = StepArrayMaker(**sizes)
         self._tainted: set[int] = set()
 
     def end(self, sequence_id: str) -> None:
@@ -99,11 +125,12 @@ class PagedLane:
         if self._tainted:
             self._clear_tainted(rows)
         packed = pack(rows, block_tokens=self._block_tokens, slab_blocks=self._slab_blocks, windows=self._windows)
-        step = self._maker.make(packed)
+        step: Any = self._maker.make(packed)
         for layer in self._layers:
             layer.step = step
         try:
-            return self._selection.logits(mx.array(packed.tokens)[:, None], self._layers, packed.wanted, axis=0)
+            with working() if self._host else nullcontext():
+                return self._selection.logits(mx.array(packed.tokens)[:, None], self._layers, packed.wanted, axis=0)
         finally:
             for layer in self._layers:
                 layer.step = None
@@ -116,11 +143,8 @@ class PagedLane:
         return sum(slabs.bytes for slabs in self._all_slabs)
 
     @property
-    def _all_slabs(self) -> list[Slabs]:
+    def _all_slabs(self) -> list[Slabs | HostSlabs]:
         return [slabs for layer in self._layers for slabs in (layer.keys_slabs, layer.values_slabs)]
-
-    def _slabs(self, shape: Shape) -> Slabs:
-        return Slabs(shape, block_tokens=self._block_tokens, slab_blocks=self._slab_blocks)
 
     def _clear_tainted(self, rows: Sequence[Row]) -> None:
         size = self._block_tokens

@@ -1,0 +1,120 @@
+"""A layer of the paged lane on a CPU, and what its steps need. host.py says why MLX does not do this part."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from paddock.runner.mlx.host import Floats, look
+from paddock.runner.mlx.host_attention import Heads, HostGroup, attend_host
+from paddock.runner.mlx.host_slabs import HostSlabs
+from paddock.runner.mlx.packing import Cells, Group, LongRow, Packed, Seen, Write, cells_of
+from paddock.runner.mlx.seam import evaluate
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+_KEPT_MAX: Final = 16  # groups of the last steps; a step has one for each window and width of its rows
+
+
+@dataclass(frozen=True, slots=True)
+class HostStep:
+    """What every layer of a step needs."""
+
+    positions: mx.array
+    writes: tuple[Write, ...]
+    groups: dict[int | None, tuple[HostGroup, ...]]
+    long: tuple[LongRow, ...]
+
+
+class HostStepMaker:
+    """Makes them, and remembers who saw what in the last steps."""
+
+    def __init__(self, *, block_tokens: int, slab_blocks: int) -> None:
+        self._block_tokens = block_tokens
+        self._slab_blocks = slab_blocks
+        self._kept: OrderedDict[Seen, Cells] = OrderedDict()
+
+    def make(self, packed: Packed) -> HostStep:
+        return HostStep(
+            positions=mx.array(packed.positions),
+            writes=packed.writes,
+            groups={
+                window: tuple(self._group(group, window) for group in groups)
+                for window, groups in packed.groups.items()
+            },
+            long=packed.long,
+        )
+
+    def _group(self, group: Group, window: int | None) -> HostGroup:
+        cells = self._cells(group.seen)
+        first = np.array(group.first, dtype=np.int64)[:, None] * self._block_tokens
+        keys = first + np.arange(cells.cell_pairs.shape[1] * self._block_tokens, dtype=np.int64)
+        positions = np.array(group.positions, dtype=np.int64)[:, None]
+        hidden: Flags = keys > positions
+        if window is not None:
+            hidden = hidden | (keys <= positions - window)
+        return HostGroup(np.array(group.tokens), cells, hidden[:, None, None])
+
+    def _cells(self, seen: Seen) -> Cells:
+        cells = self._kept.get(seen)
+        if cells is None:
+            cells = self._kept[seen] = cells_of(seen, self._slab_blocks, gathers=False)
+            if len(self._kept) > _KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(seen)
+        return cells
+
+
+class HostLayer:
+    """What model code takes for the cache of one layer; the twin of PagedLayer."""
+
+    def __init__(self, keys: HostSlabs, values: HostSlabs, window: int | None) -> None:
+        self.keys_slabs = keys
+        self.values_slabs = values
+        self.window = window
+        self.step: HostStep | None = None
+        self._fresh: tuple[mx.array, mx.array] | None = None
+
+    @property
+    def offset(self) -> mx.array:
+        return self._step.positions
+
+    def make_mask(self, *_: Any, **__: Any) -> None:
+        """No mask: `attend` knows who sees what."""
+
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """Keep this layer's keys and values [tokens, heads, 1, head size] until the queries come: then all are computed."""
+        self._fresh = keys, values
+        return keys, values
+
+    def attend(self, queries: mx.array, scale: float, sinks: mx.array | None) -> mx.array:
+        """[tokens, heads, 1, head size] to the same."""
+        step, fresh = self._step, self._fresh
+        assert fresh is not None, "queries come after their keys and values"
+        self._fresh = None
+        evaluate(queries, *fresh)
+        keys, values = (look(each)[:, :, 0] for each in fresh)
+        for write in step.writes:
+            mine_keys = keys if write.tokens is None else keys[write.tokens]
+            mine_values = values if write.tokens is None else values[write.tokens]
+            self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys)
+            self.values_slabs.write(write.slab, write.blocks, write.places, mine_values)
+        heads = Heads(scale, self.window, None if sinks is None else _numbers(sinks))
+        output = attend_host(
+            look(queries)[:, :, 0], self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads
+        )
+        return mx.array(output[:, :, None])
+
+    @property
+    def _step(self) -> HostStep:
+        assert self.step is not None, "the layer is used outside of a step"
+        return self.step
+
+
+def _numbers(array: mx.array) -> Floats:
+    wide = array.astype(mx.float32)
+    evaluate(wide)
+    return look(wide)

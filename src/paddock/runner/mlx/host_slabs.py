@@ -1,0 +1,67 @@
+"""Keys and values of one layer where the CPU works on them: the slabs of slabs.py, written in place.
+
+On a device an array is a value, and writing makes another; here nobody else holds a slab, and its memory is ours.
+"""
+
+import mlx.core as mx
+import numpy as np
+
+from paddock.runner.mlx.host import Floats, look
+from paddock.runner.mlx.packing import Ints
+from paddock.runner.mlx.seam import evaluate
+from paddock.runner.mlx.slabs import Shape
+
+
+class HostSlabs:
+    """A pool of blocks of one shape, float32. The memory is MLX's, so that it is counted with all the rest."""
+
+    def __init__(self, shape: Shape, *, block_tokens: int, slab_blocks: int) -> None:
+        self._shape = (slab_blocks, shape.heads, block_tokens, shape.head_size)
+        self._arrays: dict[int, mx.array] = {}
+        self._looks: dict[int, Floats] = {}
+        self.slab_blocks = slab_blocks
+        self.block_tokens = block_tokens
+        self.heads = shape.heads
+        self.head_size = shape.head_size
+
+    def slab(self, number: int) -> Floats:
+        """[blocks, heads, tokens, head size]."""
+        found = self._looks.get(number)
+        if found is None:
+            array = self._arrays[number] = mx.zeros(self._shape, mx.float32)
+            evaluate(array)
+            found = self._looks[number] = look(array)
+        return found
+
+    def write(self, number: int, blocks: Ints, places: Ints, values: Floats) -> None:
+        """`values` [tokens, heads, head size] into some places of some blocks."""
+        self.slab(number)[blocks, :, places] = values
+
+    def together(self, table: Ints) -> Floats:
+        """The blocks of one sequence, one behind the other: [heads, tokens, head size]."""
+        _, heads, tokens, size = self._shape
+        joined = np.empty((heads, len(table), tokens, size), dtype=np.float32)
+        slabs, within = table // self.slab_blocks, table % self.slab_blocks
+        cuts = np.flatnonzero((np.diff(within) != 1) | (np.diff(slabs) != 0)) + 1
+        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(table)], strict=True):
+            first = int(within[begin])
+            run = self.slab(int(slabs[begin]))[first : first + end - begin]
+            joined[:, begin:end] = run.transpose(1, 0, 2, 3)
+        return joined.reshape(heads, -1, size)
+
+    def copy(self, source: int, target: int) -> None:
+        self._block(target)[:] = self._block(source)
+
+    def clear(self, block: int) -> None:
+        self._block(block)[:] = 0
+
+    def take_touched(self) -> list[mx.array]:
+        """Nothing is left to be evaluated."""
+        return []
+
+    @property
+    def bytes(self) -> int:
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def _block(self, block: int) -> Floats:
+        return self.slab(block // self.slab_blocks)[block % self.slab_blocks]
