@@ -22,7 +22,7 @@ class LoadOptions:
     context_window: int | None = None
     memory_bytes_max: int | None = None
     queue_max: int = 256
-    step_seconds_max: float = 0.1
+    step_seconds_max: float = 0.5
     batch_max: int = 64
     draft_path: str | None = None
     draft_name: str | None = None  # what to call it in errors
