@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from paddock.server.problems import PROBLEM, speaks_openai
+from paddock.server.problems import JSON, PROBLEM, speaks_ollama, speaks_openai
 
 _ABOUT: Final = (
     "Models on your own machine. Every answer carries `x-paddock-request-id`. Once a key was made, every address but"
@@ -47,6 +47,11 @@ _OPENAI: Final[Mapping[str, Any]] = {
         }
     },
 }
+_OLLAMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["error", "code", "hint"],
+    "properties": {"error": {"type": "string"}, "code": {"type": "string"}, "hint": {"type": "string"}},
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -79,5 +84,10 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failure(path: str) -> Mapping[str, Any]:
-    schema, kind = (_OPENAI, "application/json") if speaks_openai(path) else (_PROBLEM, PROBLEM)
+    if speaks_openai(path):
+        schema, kind = _OPENAI, JSON
+    elif speaks_ollama(path):
+        schema, kind = _OLLAMA, JSON
+    else:
+        schema, kind = _PROBLEM, PROBLEM
     return {"description": "Why not, and what to do.", "content": {kind: {"schema": schema}}}

@@ -25,6 +25,18 @@ _ERROR: Final = {
 }
 
 
+def described(
+    body: type[BaseModel] | None, answer: type[msgspec.Struct] | None, *, lines: bool = False
+) -> Mapping[str, Any]:
+    """Arguments for a route whose failures `description.py` tells of. `lines`: the answer comes as lines of JSON, too."""
+    told: dict[str, Any] = {"responses": {200: {"description": "The answer."}}}
+    if answer is not None:
+        schema = _inlined(msgspec.json.schema(answer))
+        kinds = ("application/json", "application/x-ndjson") if lines else ("application/json",)
+        told["responses"][200]["content"] = {kind: {"schema": schema} for kind in kinds}
+    return {**told, **_taken(body)}
+
+
 def documented(body: type[BaseModel] | None, answer: type[msgspec.Struct], *, stream: str = "") -> Mapping[str, Any]:
     """Arguments for a route. `stream` says what comes when the request asks for a stream."""
     content: dict[str, Any] = {"application/json": {"schema": _inlined(msgspec.json.schema(answer))}}
@@ -40,10 +52,14 @@ def documented(body: type[BaseModel] | None, answer: type[msgspec.Struct], *, st
             "5XX": {"description": "What failed here.", "content": {"application/json": {"schema": _ERROR}}},
         }
     }
-    if body is not None:
-        schema = _inlined(body.model_json_schema())
-        told["openapi_extra"] = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-    return told
+    return {**told, **_taken(body)}
+
+
+def _taken(body: type[BaseModel] | None) -> Mapping[str, Any]:
+    if body is None:
+        return {}
+    schema = _inlined(body.model_json_schema())
+    return {"openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}}
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

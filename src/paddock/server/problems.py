@@ -1,4 +1,4 @@
-"""Failures as answers: OpenAI's body below `/v1/`, a problem document (RFC 9457) everywhere else.
+"""Failures as answers: OpenAI's body below `/v1/`, Ollama's below `/api/`, a problem document (RFC 9457) everywhere else.
 
 A body says what is wrong with the request and what to do. It never holds a traceback, a path or an address.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from paddock.dialects.ollama_wire import Failure
 from paddock.errors import Defect, KeyMissing, Overloaded, PaddockError, UsageError
 
 JSON: Final = "application/json"
@@ -43,6 +44,8 @@ def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
     headers = {"content-type": JSON if speaks_openai(path) else PROBLEM, **_headers(error)}
     if speaks_openai(path):
         return Problem(status=status, body=_encode(openai_error(error)), headers=headers)
+    if speaks_ollama(path):
+        return Problem(status=status, body=_encode(ollama_error(error)), headers={**headers, "content-type": JSON})
     body = document(status=status, code=error.code, detail=error.message, hint=error.hint, request_id=request_id)
     return Problem(status=status, body=body, headers=headers)
 
@@ -50,6 +53,16 @@ def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
 def speaks_openai(path: str) -> bool:
     """Whether clients of `path` expect OpenAI's error body."""
     return path.startswith("/v1/") or path == "/v1"
+
+
+def speaks_ollama(path: str) -> bool:
+    """Whether clients of `path` expect Ollama's error body."""
+    return path.startswith("/api/") or path == "/api"
+
+
+def ollama_error(error: PaddockError) -> Failure:
+    """`{"error": …}` as Ollama's clients read it, which show the text and look at nothing else; also a stream's last line."""
+    return Failure(error=f"{error.message} {error.hint}", code=error.code, hint=error.hint)
 
 
 def openai_error(error: PaddockError) -> Mapping[str, Any]:
