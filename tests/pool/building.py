@@ -19,12 +19,13 @@ from tests.pool.simulated import MB, SimulatedFleet, SimulatedModel, ask, record
 
 @dataclass(slots=True)
 class Machine:
-    """How much memory there is to begin with, whatever the models take."""
+    """How much memory there is to begin with, whatever the models take, unless `taken` tells that."""
 
     available: float = 1.0
+    taken: Callable[[], int] = int
 
     def read(self) -> MachineMemory:
-        return MachineMemory(100 * MB, int(100 * MB * self.available))
+        return MachineMemory(100 * MB, int(100 * MB * self.available) - self.taken())
 
 
 @dataclass(slots=True)

@@ -163,6 +163,10 @@ class SimulatedFleet:
         del self._taken[name]
         self.runners.pop(name, None)
 
+    def taken(self) -> int:
+        """The bytes of all models that load or are loaded."""
+        return sum(self.models[name].bytes for name in self._taken)
+
     async def close(self) -> None:
         for runner in tuple(self.runners.values()):
             await runner.stop()

@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -133,7 +134,7 @@ class Day:
             await asyncio.sleep(chance.choice((0.5, 3.0, 10.0)))
             name = chance.choice(self.models).name
             try:
-                match chance.randrange(8):
+                match chance.randrange(9):
                     case 0:
                         await the.pool.unload(name)
                     case 1:
@@ -150,6 +151,9 @@ class Day:
                     case 5:
                         await the.pool.load(name)
                     case 6:
+                        policy, keep_alive_s = chance.choice(list(Policy)), chance.choice((0.0, 5.0, None))
+                        the.pool.reconfigure(replace(self.settings, policy=policy, keep_alive_s=keep_alive_s))
+                    case 7:
                         the.machine.available = 0.01
                     case _:
                         the.machine.available = 1.0

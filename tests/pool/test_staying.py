@@ -255,3 +255,36 @@ def test_who_counts_hears_of_everything() -> None:
         ]
 
     run_virtually(story())
+
+
+def test_a_model_leaves_under_any_of_its_names() -> None:
+    """People unload what they asked for, and they may have asked for an alias."""
+
+    async def story() -> None:
+        async with stable(A) as the:
+            await the.chat("alias-of-a")
+            gone = await the.pool.unload("alias-of-a")
+            assert (gone.name, gone.was_loaded) == ("a", True)
+            assert the.in_memory == []
+            gone = await the.pool.unload("alias-of-a")
+            assert (gone.name, gone.was_loaded) == ("a", False)
+
+    run_virtually(story())
+
+
+def test_what_is_preloaded_loads_side_by_side_as_far_as_there_is_room() -> None:
+    """A server with three models is ready after the longest load, not after all of them."""
+
+    async def story() -> None:
+        clock = asyncio.get_running_loop().time
+        those = settings(preload=("a", "b", "c"))
+        async with stable(A, B, C, settings=those) as the:
+            began = clock()
+            await the.pool.preload()
+            assert the.fleet.books.count_max == 3
+            assert clock() - began < 2 * A.load_s
+        async with stable(A, B, C, settings=settings(preload=("a", "b", "c"), budget_bytes=2 * MB)) as the:
+            await the.pool.preload()
+            assert the.fleet.books.taken_max <= 2 * MB
+
+    run_virtually(story())

@@ -23,6 +23,7 @@ class Held:
     need: Need
     granted_bytes: int  # what its process may grow to: its need, or more
     keep_alive_s: float | None
+    keep_alive_said: bool = False  # by a request, so that the settings have no say any more
     used_at: float
     idle_since: float
     runner: Runner | None = None  # None while it loads

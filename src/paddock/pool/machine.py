@@ -16,6 +16,11 @@ def read_memory() -> MachineMemory:
     return MachineMemory(memory.total, memory.available)
 
 
+def free_for_models(memory: MachineMemory, share_min: float) -> int:
+    """The bytes that models may still take so that `share_min` of the memory stays available; below zero when less is."""
+    return memory.available_bytes - int(memory.total_bytes * share_min)
+
+
 def short_of(memory: MachineMemory, share_min: float) -> int:
     """The bytes that are missing until `share_min` of the memory is available; 0 when it is."""
-    return max(0, int(memory.total_bytes * share_min) - memory.available_bytes)
+    return max(0, -free_for_models(memory, share_min))

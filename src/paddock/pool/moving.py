@@ -24,14 +24,13 @@ class Mover:
     spec: Callable[[ModelRecord], RunnerSpec]
     loaded: Told
     leaves: Told
-    warm_up: bool
 
-    async def start(self, held: Held) -> Runner:
+    async def start(self, held: Held, *, warm_up: bool) -> Runner:
         """Within what was granted. Raises what loading raises; nothing is left behind then."""
         runner = await self.fleet.start(replace(self.spec(held.record), memory_bytes_max=held.runner_bytes_max))
         try:
             held.measured_bytes = runner.model.memory_bytes
-            if self.warm_up:
+            if warm_up:
                 await _warm_up(held.name, runner)
         except BaseException:
             await runner.stop()

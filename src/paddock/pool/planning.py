@@ -91,6 +91,18 @@ def choose_under_pressure(
     return _fewest(idle, needed_bytes, 0) or tuple(one.name for one in idle)
 
 
+def choose_in_excess(residents: Sequence[Resident], limits: Limits, *, policy: Policy = Policy.LRU) -> tuple[str, ...]:
+    """The idle models that leave because more is in memory than `limits` allow: one took more than was predicted, or the
+    limits have shrunk. As many as it takes; all that may leave when they do not do, for the others leave once they can."""
+    staying = [one for one in residents if one.standing is not Standing.LEAVING]
+    over_bytes = sum(one.room_bytes for one in staying) - limits.room_bytes
+    over_models = len(staying) - limits.models
+    if over_bytes <= 0 and over_models <= 0:
+        return ()
+    idle = in_order([one for one in staying if may_leave(one)], policy)
+    return _fewest(idle, over_bytes, over_models) or tuple(one.name for one in idle)
+
+
 def choose_to_drain(
     residents: Sequence[Resident], needed_bytes: int, *, needed_models: int = 0, policy: Policy = Policy.LRU
 ) -> tuple[str, ...]:

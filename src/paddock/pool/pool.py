@@ -56,7 +56,7 @@ class Pool:
         self._clock = clock
         self._draining = False
         self._room = Room(
-            mover=Mover(fleet=fleet, spec=spec, loaded=loaded, leaves=leaves, warm_up=settings.warm_up),
+            mover=Mover(fleet=fleet, spec=spec, loaded=loaded, leaves=leaves),
             settings=settings,
             memory=memory,
             clock=clock,
@@ -115,12 +115,18 @@ class Pool:
         )
 
     async def preload(self, names: Sequence[str] = ()) -> None:
-        """Load what the settings name, and `names`. One that cannot be loaded is logged and left out."""
-        for name in dict.fromkeys((*self._settings.preload, *sorted(self._settings.pinned), *names)):
-            try:
-                await self.load(name)
-            except PaddockError as error:
-                _log.warning("pool.preload_failed name=%s code=%s reason=%s", name, error.code, error.message)
+        """Load what the settings name, and `names`, side by side as far as there is room. One that cannot be loaded is
+        logged and left out."""
+        wanted = dict.fromkeys((*self._settings.preload, *sorted(self._settings.pinned), *names))
+        async with asyncio.TaskGroup() as loads:
+            for name in wanted:
+                loads.create_task(self._preload(name))
+
+    async def _preload(self, name: str) -> None:
+        try:
+            await self.load(name)
+        except PaddockError as error:
+            _log.warning("pool.preload_failed name=%s code=%s reason=%s", name, error.code, error.message)
 
     async def warm(
         self, name: str, *, prefill_tokens: int = 128, tokens: int = 4, keep_loaded: bool | None = None
@@ -141,7 +147,9 @@ class Pool:
         Raises InUse with who uses it, unless `wait` (it takes no new requests and leaves when the running ones are done) or
         `force` (they end with an error).
         """
-        held = self._room.held.get(name) or self._room.held.get((await self._find(name)).name)
+        if name not in self._room.held:
+            name = (await self._find(name)).name
+        held = self._room.held.get(name)
         if held is None:
             return Unloaded(name=name, was_loaded=False, freed_bytes=0, ended=0)
         waiting = [waiter for waiter in self._room.waiters if waiter.name == held.name]
@@ -185,6 +193,12 @@ class Pool:
     async def pin(self, name: str, *, pinned: bool) -> None:
         """Whether the model stays in memory once it is there. Does not load it."""
         self._say_pinned((await self._find(name)).name, pinned)
+
+    def reconfigure(self, settings: PoolSettings) -> None:
+        """These settings hold from now on: who is too many leaves, but nobody who is in use. What was said of a single
+        model, by a request or a person, still stands; requests that wait keep the time that they came with."""
+        self._settings = settings
+        self._room.reconfigure(settings)
 
     # Looking
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from paddock.errors import DeadlinePassed, InUse, NoRoom, NotEnoughMemory, Overloaded, RunnerCrashed
+from paddock.errors import (
+    DeadlinePassed,
+    InUse,
+    NoRoom,
+    NotEnoughMemory,
+    Overloaded,
+    PaddockError,
+    RunnerCrashed,
+)
 from paddock.pool.planning import Limits
 from paddock.units import human_bytes, human_duration
 
@@ -25,6 +33,19 @@ def no_room(
     return NoRoom(
         f"`{name}` needs {human_bytes(need_bytes)}, but {room}: {', '.join(holders)}.",
         hint="Try again when they are done, unpin or unload one of them, or raise `pool.memory` or `pool.max_models`.",
+    )
+
+
+def machine_full(name: str, need_bytes: int, *, free_bytes: int, holders: Sequence[str]) -> PaddockError:
+    """Models may take more, but this machine has not got it. NoRoom when `holders` could give some back."""
+    said = f"`{name}` needs {human_bytes(need_bytes)}, but this machine has {human_bytes(max(0, free_bytes))} free"
+    if not holders:
+        return NotEnoughMemory(
+            f"{said}.", hint="End programs that take much memory, or take a smaller quantization of the model."
+        )
+    return NoRoom(
+        f"{said}: {', '.join(holders)}.",
+        hint="Try again when they are done, unpin or unload one of them, or end other programs.",
     )
 
 

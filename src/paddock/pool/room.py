@@ -16,9 +16,9 @@ from paddock.pool.counting import Counting, Reason
 from paddock.pool.explaining import is_hopeless, why_no_room
 from paddock.pool.held import Held
 from paddock.pool.lease import Lease
-from paddock.pool.machine import MachineMemory, short_of
+from paddock.pool.machine import MachineMemory, free_for_models, short_of
 from paddock.pool.moving import Mover
-from paddock.pool.planning import choose_under_pressure, choose_victims, make_plan
+from paddock.pool.planning import Limits, choose_in_excess, choose_under_pressure, make_plan
 from paddock.pool.settings import PoolSettings
 from paddock.pool.specs import Need
 from paddock.pool.waiting import Waiter, counts, wanted
@@ -31,12 +31,12 @@ _SOON_S: Final = 0.001  # a timer rings no sooner: clocks round
 class Pins:
     """Which models stay in memory: what was said since the start, else the model's record, else the configuration."""
 
-    def __init__(self, settings: PoolSettings) -> None:
-        self._settings = settings
+    def __init__(self, configured: frozenset[str]) -> None:
+        self.configured = configured
         self.said: dict[str, bool] = {}
 
     def of(self, record: ModelRecord) -> bool:
-        return self.said.get(record.name, record.pinned or record.name in self._settings.pinned)
+        return self.said.get(record.name, record.pinned or record.name in self.configured)
 
 
 class Room:
@@ -53,7 +53,7 @@ class Room:
     ) -> None:
         self.held: dict[str, Held] = {}
         self.waiters: list[Waiter] = []
-        self.pins = Pins(settings)
+        self.pins = Pins(settings.pinned)
         self.counting = counting
         self.closed = False
         self.watch: asyncio.Task[None] | None = None
@@ -74,6 +74,15 @@ class Room:
     def _is_quiet(self) -> bool:
         return not self.waiters and not any(held.leases for held in self.held.values())
 
+    def reconfigure(self, settings: PoolSettings) -> None:
+        """These settings hold from now on. What is in use stays, however much less is allowed."""
+        self._settings = settings
+        self.pins.configured = settings.pinned
+        for held in self.held.values():
+            if not held.keep_alive_said:
+                held.keep_alive_s = settings.keep_alive_of(held.record)
+        self.settle()
+
     def stop(self) -> None:
         """From now on nothing happens by itself."""
         self.closed = True
@@ -88,7 +97,7 @@ class Room:
         """A lease of what is ready."""
         assert held.runner is not None, "only what is loaded can be used"
         if sets_keep_alive:
-            held.keep_alive_s = keep_alive_s
+            held.keep_alive_s, held.keep_alive_said = keep_alive_s, True
         lease = Lease(held.record, held.runner, user=user, on_release=lambda lease: self._released(held, lease))
         held.leases.add(lease)
         held.was_used = True
@@ -173,13 +182,33 @@ class Room:
                 self.refuse(waiter, self._why_no_room(waiter))
 
     def _is_hopeless(self, waiter: Waiter) -> bool:
-        return is_hopeless(waiter.need.room_bytes, self.held.values(), self._settings.limits, self.is_pinned)
+        need_bytes, held, limits = waiter.need.room_bytes, self.held.values(), self._settings.limits
+        if is_hopeless(need_bytes, held, limits, self.is_pinned):
+            return True
+        if any(one.runner is None for one in held):  # how much of the machine's memory its load has taken, nobody knows
+            return False
+        return is_hopeless(need_bytes, held, self._limits(), self.is_pinned)
+
+    def _limits(self) -> Limits:
+        """What all models together may take now: what the settings allow, as far as the machine has it."""
+        limits = self._settings.limits
+        return Limits(models=limits.models, room_bytes=min(limits.room_bytes, self._machine_bytes()))
+
+    def _machine_bytes(self) -> int:
+        """What the models here take, and what the machine has beside that. A load may still take all that it will."""
+        there = sum(held.room_bytes for held in self.held.values() if held.runner is not None)
+        return there + free_for_models(self._memory(), self._settings.pressure_min)
 
     def _why_no_room(self, waiter: Waiter) -> PaddockError:
         need_bytes, limits = waiter.need.room_bytes, self._settings.limits
         ahead = len(counts(self.waiters).keys() - {waiter.name})
         return why_no_room(
-            waiter.name, need_bytes, self.held.values(), limits, self.is_pinned
+            waiter.name,
+            need_bytes,
+            self.held.values(),
+            limits,
+            self.is_pinned,
+            machine_bytes=self._machine_bytes(),
         ) or refusals.waited_too_long(
             waiter.name, self._settings.wait_max_s, ahead=ahead, retry_after_s=self._turn_length_s()
         )
@@ -190,13 +219,14 @@ class Room:
         groups = wanted(
             (waiter for waiter in self.waiters if waiter.name not in self.held), now=now, turn_s=settings.turn_s
         )
-        plan = make_plan(residents, groups, settings.limits, policy=settings.policy, now=now)
+        limits = self._limits() if groups else settings.limits
+        plan = make_plan(residents, groups, limits, policy=settings.policy, now=now)
         for held in self.held.values():
             held.draining = held.name in plan.drain
-        over_bytes = sum(one.room_bytes for one in residents) - settings.budget_bytes
-        for name in plan.evict or choose_victims(residents, over_bytes, policy=settings.policy):
+        for name in plan.evict or choose_in_excess(residents, settings.limits, policy=settings.policy):
             self.begin_leaving(self.held[name], Reason.ROOM)
-        unclaimed = -over_bytes - sum(group.room_bytes for group in groups)
+        taken_bytes = sum(one.room_bytes for one in residents)
+        unclaimed = limits.room_bytes - taken_bytes - sum(group.room_bytes for group in groups)
         share = settings.budget_bytes // settings.max_models
         for name in plan.load:
             waiters = [waiter for waiter in self.waiters if waiter.name == name]
@@ -244,7 +274,7 @@ class Room:
     async def _load(self, held: Held) -> None:
         began = self._clock()
         try:
-            runner = await self._mover.start(held)
+            runner = await self._mover.start(held, warm_up=self._settings.warm_up)
         except PaddockError as error:
             self._load_failed(held, error)
             return

@@ -78,9 +78,9 @@ class Loop:
         self._telling = Telling(opened.tokenizer)
         self._memory: Memory | None = None
         self._memory_at = -_MEMORY_EVERY_S
+        self._show_numbers()
 
     def run(self) -> None:
-        self._show_numbers()
         while True:
             for message in self._inbox.take(wait=self._scheduler.is_idle):
                 if isinstance(message, Shutdown):

@@ -85,9 +85,11 @@ def _run(channel: RunnerChannel, load: Load, opener: OpenModel) -> int:
     opened = _open(channel, load.options, opener)
     if opened is None:
         return FAILED
-    channel.send(Loaded(opened.executor.model))
     try:
-        Loop(channel=channel, inbox=inbox, pulse=pulse, opened=opened, options=load.options).run()
+        # Before it is told to be loaded it shows its numbers, so that whoever asks at once sees a cache with blocks.
+        loop = Loop(channel=channel, inbox=inbox, pulse=pulse, opened=opened, options=load.options)
+        channel.send(Loaded(opened.executor.model))
+        loop.run()
         opened.executor.close()
     except OSError:
         return NO_SERVER
