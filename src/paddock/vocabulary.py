@@ -353,6 +353,7 @@ class GenerateEvent:
     finish_reason: FinishReason | None = None
     stop: str | None = None  # with the last event: the stop string that ended the answer
     usage: Usage | None = None  # with the last event
+    begun: Usage | None = None  # with the first event: what the prompt took
     error_code: str | None = None  # with FinishReason.ERROR
     error: str | None = None
     hint: str | None = None

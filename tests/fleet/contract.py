@@ -111,6 +111,9 @@ class FleetContract:
         assert last.finish_reason is FinishReason.LENGTH
         assert last.usage is not None
         assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (1, 60)
+        assert events[0].begun is not None
+        assert events[0].begun.prompt_tokens == 1
+        assert not any(event.begun for event in events[1:])
         assert {event.id for event in events} == {"request z"}
         assert sum(len(event.token_ids) for event in events) == 60
 

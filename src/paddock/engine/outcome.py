@@ -23,5 +23,5 @@ class Outcome:
     logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()  # one entry a token, when asked for
     finish_reason: FinishReason | None = None
     stop_token: int | None = None  # the end or stop token, when that is what ended it: not to be shown as text
-    usage: Usage | None = None  # with the end
+    usage: Usage | None = None  # with the first tokens, and with the end
     failure: Failure | None = None  # with FinishReason.ERROR

@@ -218,7 +218,10 @@ class Scheduler:
         self._tokens += kept
         tokens, logprobs = answer.tokens[:kept], answer.logprobs[:kept]
         if reason is None:
-            return Outcome(sequence_id=sequence.id, tokens=tokens, logprobs=logprobs)
+            first = sequence.output_length == kept
+            return Outcome(
+                sequence_id=sequence.id, tokens=tokens, logprobs=logprobs, usage=sequence.usage if first else None
+            )
         return self._end(sequence, reason, tokens=tokens, logprobs=logprobs)
 
     def _take(self, sequence: Sequence, tokens: tuple[int, ...]) -> tuple[int, FinishReason | None]:

@@ -58,6 +58,7 @@ def joined(request_id: str, events: Sequence[GenerateEvent]) -> GenerateEvent:
     return replace(
         events[-1],
         id=request_id,
+        begun=events[0].begun,
         text="".join(event.text for event in events),
         reasoning="".join(event.reasoning for event in events),
         tool_calls=tuple(call for event in events for call in event.tool_calls),

@@ -18,6 +18,7 @@ from paddock.vocabulary import (
     TokenLogprob,
     ToolCallDelta,
     ToolUse,
+    Usage,
 )
 
 _TAIL_TOKENS: Final = 8  # of the prompt: enough to see whether it began a thought
@@ -36,6 +37,7 @@ class _Asker:
     logprobs: list[tuple[TokenLogprob, ...]] = field(default_factory=list[tuple[TokenLogprob, ...]])
     completion_tokens: int = 0  # up to the stop string, however many were computed in the same step
     stop: str | None = None  # the stop string that ended it
+    begun: Usage | None = None  # with the first tokens, until it is sent
 
     def hear(self, text: str, *, last: bool) -> None:
         """More of what the model wrote."""
@@ -55,9 +57,11 @@ class _Asker:
             tool_calls=tuple(replace(call, id=_call_id(request_id, call)) for call in self.calls),
             token_ids=tuple(self.token_ids),
             logprobs=tuple(self.logprobs),
+            begun=self.begun,
             **more,
         )
         self.text = self.reasoning = ""
+        self.begun = None
         self.calls, self.token_ids, self.logprobs = [], [], []
         return event
 
@@ -102,6 +106,8 @@ class Telling:
     def tell(self, outcome: Outcome) -> bool:
         """Take in what a step brought. True when a stop string has come, and the scheduler should finish the sequence."""
         asker = self._askers[outcome.sequence_id]
+        if outcome.finish_reason is None and outcome.usage is not None:
+            asker.begun = outcome.usage
         if asker.stop is None:
             self._read(asker, outcome)
         if outcome.finish_reason is not None:
