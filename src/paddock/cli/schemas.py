@@ -33,6 +33,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "load": "memory:LoadAnswer",
     "unload": "memory:UnloadAnswer",
     "warm": "memory:WarmAnswer",
+    "launch": "launch:LaunchDocument",
     "df": "disk:UsageDocument",
     "prune": "disk:PruneDocument",
     "lock": "lock:LockDocument",
