@@ -54,15 +54,16 @@ def events(text: str) -> Iterator[str]:
 
 def _strict(kind: type[Shape], body: bytes | str) -> Shape:
     found = kind.model_validate_json(body, strict=True)
-    assert not list(_unknown(found, kind.__name__))
+    assert not list(unknown_fields(found, kind.__name__))
     return found
 
 
-def _unknown(value: Any, where: str) -> Iterator[str]:
+def unknown_fields(value: Any, where: str) -> Iterator[str]:
+    """Where there is a field that the types do not know."""
     if isinstance(value, pydantic.BaseModel):
         yield from (f"{where}.{name}" for name in value.model_extra or {})
         for name in type(value).model_fields:
-            yield from _unknown(getattr(value, name), f"{where}.{name}")
+            yield from unknown_fields(getattr(value, name), f"{where}.{name}")
     elif isinstance(value, list):
         for each in value:
-            yield from _unknown(each, where)
+            yield from unknown_fields(each, where)

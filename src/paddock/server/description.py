@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from paddock.server.problems import JSON, PROBLEM, speaks_ollama, speaks_openai
+from paddock.server.problems import JSON, PROBLEM, speaks_anthropic, speaks_ollama, speaks_openai
 
 _ABOUT: Final = (
     "Models on your own machine. Every answer carries `x-paddock-request-id`. Once a key was made, every address but"
@@ -47,6 +47,27 @@ _OPENAI: Final[Mapping[str, Any]] = {
         }
     },
 }
+_ANTHROPIC: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message", "details"],
+            "properties": {
+                "type": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {
+                    "type": "object",
+                    "required": ["error_code"],
+                    "properties": {"error_code": {"type": "string"}},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
 _OLLAMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "required": ["error", "code", "hint"],
@@ -86,6 +107,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
 def _failure(path: str) -> Mapping[str, Any]:
     if speaks_openai(path):
         schema, kind = _OPENAI, JSON
+    elif speaks_anthropic(path):
+        schema, kind = _ANTHROPIC, JSON
     elif speaks_ollama(path):
         schema, kind = _OLLAMA, JSON
     else:

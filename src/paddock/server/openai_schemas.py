@@ -26,14 +26,20 @@ _ERROR: Final = {
 
 
 def described(
-    body: type[BaseModel] | None, answer: type[msgspec.Struct] | None, *, lines: bool = False
+    body: type[BaseModel] | None, answer: type[msgspec.Struct] | None, *, lines: bool = False, events: str = ""
 ) -> Mapping[str, Any]:
-    """Arguments for a route whose failures `description.py` tells of. `lines`: the answer comes as lines of JSON, too."""
+    """Arguments for a route whose failures `description.py` tells of. `lines`: the answer comes as lines of JSON, too.
+
+    `events` says what comes when the request asks for server-sent events.
+    """
     told: dict[str, Any] = {"responses": {200: {"description": "The answer."}}}
     if answer is not None:
         schema = _inlined(msgspec.json.schema(answer))
         kinds = ("application/json", "application/x-ndjson") if lines else ("application/json",)
-        told["responses"][200]["content"] = {kind: {"schema": schema} for kind in kinds}
+        content: dict[str, Any] = {kind: {"schema": schema} for kind in kinds}
+        if events:
+            content["text/event-stream"] = {"schema": {"type": "string", "description": events}}
+        told["responses"][200]["content"] = content
     return {**told, **_taken(body)}
 
 

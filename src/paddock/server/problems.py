@@ -1,4 +1,5 @@
-"""Failures as answers: OpenAI's body below `/v1/`, Ollama's below `/api/`, a problem document (RFC 9457) everywhere else.
+"""Failures as answers: Anthropic's body below `/v1/messages`, OpenAI's below the rest of `/v1/`, Ollama's below `/api/`, a
+problem document (RFC 9457) everywhere else.
 
 A body says what is wrong with the request and what to do. It never holds a traceback, a path or an address.
 """
@@ -12,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from paddock.dialects.ollama_wire import Failure
-from paddock.errors import Defect, KeyMissing, Overloaded, PaddockError, UsageError
+from paddock.errors import Defect, Draining, KeyMissing, NoRoom, Overloaded, PaddockError, UsageError
 
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
@@ -26,6 +27,16 @@ _TYPES = {  # OpenAI's words for kinds of failure, by status
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
+_ANTHROPIC_TYPES = {  # Anthropic's
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_ANTHROPIC_OVERLOADED: Final = 529
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,6 +51,12 @@ class Problem:
 
 def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
     """The answer to a request to `path` that failed with `error`."""
+    if speaks_anthropic(path):
+        return Problem(
+            status=anthropic_status(error),
+            body=_encode(anthropic_error(error, request_id=request_id)),
+            headers={"content-type": JSON, "request-id": request_id, **_headers(error)},
+        )
     status = error.http_status
     headers = {"content-type": JSON if speaks_openai(path) else PROBLEM, **_headers(error)}
     if speaks_openai(path):
@@ -50,9 +67,14 @@ def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
     return Problem(status=status, body=body, headers=headers)
 
 
+def speaks_anthropic(path: str) -> bool:
+    """Whether clients of `path` expect Anthropic's error body."""
+    return path == "/v1/messages" or path.startswith("/v1/messages/")
+
+
 def speaks_openai(path: str) -> bool:
     """Whether clients of `path` expect OpenAI's error body."""
-    return path.startswith("/v1/") or path == "/v1"
+    return (path.startswith("/v1/") or path == "/v1") and not speaks_anthropic(path)
 
 
 def speaks_ollama(path: str) -> bool:
@@ -63,6 +85,24 @@ def speaks_ollama(path: str) -> bool:
 def ollama_error(error: PaddockError) -> Failure:
     """`{"error": …}` as Ollama's clients read it, which show the text and look at nothing else; also a stream's last line."""
     return Failure(error=f"{error.message} {error.hint}", code=error.code, hint=error.hint)
+
+
+def anthropic_status(error: PaddockError) -> int:
+    """Anthropic has a status of its own for a server that has too much to do; its clients wait and try again."""
+    return _ANTHROPIC_OVERLOADED if isinstance(error, NoRoom | Draining) else error.http_status
+
+
+def anthropic_error(error: PaddockError, *, request_id: str) -> Mapping[str, Any]:
+    """`{"type": "error", …}` as Anthropic's clients read it; also the error event of a stream."""
+    status = anthropic_status(error)
+    kind = _ANTHROPIC_TYPES.get(status) or (
+        "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error"
+    )
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": f"{error.message} {error.hint}", "details": {"error_code": error.code}},
+        "request_id": request_id,
+    }
 
 
 def openai_error(error: PaddockError) -> Mapping[str, Any]:
