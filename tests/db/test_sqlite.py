@@ -49,6 +49,21 @@ def test_the_file_is_private_and_in_wal_mode(path: Path) -> None:
         assert stat.S_IMODE(path.with_name("paddock.db-wal").stat().st_mode) == 0o600
 
 
+def test_a_file_that_others_may_read_is_closed_to_them_and_says_so(path: Path) -> None:
+    """A copy, or a program with another idea of modes, must not open up what people said to their models."""
+    prepare(path)
+    with closing(sqlite3.connect(path)) as reader, closing(sqlite3.connect(path)) as writer:
+        reader.execute("SELECT * FROM aliases")
+        writer.execute("INSERT INTO aliases VALUES ('p', 'pony', '2026-11-21')")
+        log = path.with_name("paddock.db-wal")
+        for file in (path, log):
+            file.chmod(0o644)
+        (notice,) = prepare(path)
+        assert str(path) in notice
+        assert [stat.S_IMODE(file.stat().st_mode) for file in (path, log)] == [0o600, 0o600]
+    assert prepare(path) == ()
+
+
 def test_a_file_at_the_newest_version_is_opened_without_alembic(path: Path) -> None:
     """Every command opens the database; migrating machinery would double its start."""
     prepare(path)

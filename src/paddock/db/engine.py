@@ -64,7 +64,7 @@ class Database:
     @classmethod
     async def _open_file(cls, path: Path, now: Callable[[], datetime], busy_timeout_s: float) -> Self:
         notices = await asyncio.to_thread(sqlite.prepare, path, now=now(), busy_timeout_s=busy_timeout_s)
-        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), hide_parameters=True)
 
         def tune(connection: Any, _record: object) -> None:
             sqlite.tune(connection, busy_timeout_s)
@@ -86,7 +86,9 @@ class Database:
                 "PostgreSQL needs the package `asyncpg`, which is not installed.",
                 hint="Install Paddock with it: `pip install 'paddock[postgres]'`.",
             ) from error
-        engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_TIMEOUT_S})
+        engine = create_async_engine(
+            url, pool_pre_ping=True, connect_args={"timeout": CONNECT_TIMEOUT_S}, hide_parameters=True
+        )
         try:
             await postgres.prepare(engine)
         except BaseException:
@@ -119,6 +121,16 @@ class Database:
             if explained is None:
                 raise
             raise explained from error
+
+    async def forget_deleted(self) -> None:
+        """Make what was deleted leave the disk now, as far as no other process still reads it.
+
+        SQLite overwrites deleted rows (`sqlite.tune`), in its log first; from there they go when the log is emptied.
+        PostgreSQL's own clean-up does the same in its time.
+        """
+        if self.is_sqlite:
+            async with self.engine.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def close(self) -> None:
         """Close every connection. The database may be opened again."""

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
@@ -23,7 +24,8 @@ from paddock.db.migrations import VERSION_TABLE
 from paddock.db.schema import Standing, standing, upgrade
 from paddock.errors import StorageError
 
-FILE_MODE: Final = 0o600  # rows name what people ask their models
+FILE_MODE: Final = 0o600  # rows hold what people ask their models, and the answers
+_OWNERS_BITS: Final = 0o700
 # Every page is looked at up to this size (a few hundredths of a second); beyond it, what is read is checked as it is read.
 CHECKED_BYTES_MAX: Final = 64_000_000
 LOCK_TIMEOUT_S: Final = 60.0
@@ -38,11 +40,12 @@ def prepare(path: Path, *, now: datetime, busy_timeout_s: float) -> tuple[str, .
     Raises StorageError when the folder, the disk or another process will not let us.
     """
     try:
+        notices = _make_private(path)
         if path.exists() and _look(path, busy_timeout_s) is Standing.NEWEST:
-            return ()
+            return notices
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.parent):
-            return _make_ready(path, now, busy_timeout_s)
+            return (*notices, *_make_ready(path, now, busy_timeout_s))
     except OSError as error:
         raise StorageError(
             f"The database `{path}` cannot be written: {os.strerror(error.errno) if error.errno else error}.",
@@ -67,6 +70,7 @@ def tune(connection: Any, busy_timeout_s: float) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout_s * 1000)}")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # a conversation that was deleted must not stay in free pages
     finally:
         cursor.close()
 
@@ -110,6 +114,27 @@ class _Damage:
     reason: str
 
 
+def _make_private(path: Path) -> tuple[str, ...]:
+    """Take from others what they may do with the file, if its owner or a copy of it let them; returns what to tell.
+
+    A file of somebody else's stays as it is, with a notice at every start: only its owner can mend that.
+    """
+    try:
+        others = stat.S_IMODE(path.stat().st_mode) & ~_OWNERS_BITS
+    except FileNotFoundError:
+        return ()
+    if not others:
+        return ()
+    try:
+        for name in (path.name, *(path.name + companion for companion in _COMPANIONS)):
+            with suppress(FileNotFoundError):
+                file = path.with_name(name)
+                file.chmod(stat.S_IMODE(file.stat().st_mode) & _OWNERS_BITS)
+    except PermissionError:
+        return (f"The database `{path}` is open to other users of this machine; its owner can run `chmod 600` on it.",)
+    return (f"The database `{path}` was open to other users of this machine; now it is not.",)
+
+
 def _make_ready(path: Path, now: datetime, busy_timeout_s: float) -> tuple[str, ...]:
     notices: tuple[str, ...] = ()
     if path.exists():
@@ -120,7 +145,7 @@ def _make_ready(path: Path, now: datetime, busy_timeout_s: float) -> tuple[str, 
             aside = _move_aside(path, now)
             notices = (
                 f"The database `{path}` was damaged ({found.reason}); it was moved to `{aside}` and a new one begun. "
-                "Models on disk are found again; aliases, pins and templates were in it.",
+                "Models on disk are found again; aliases, pins, templates and conversations were in it.",
             )
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
     _migrate(path, busy_timeout_s)

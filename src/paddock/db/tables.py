@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Float,
+    ForeignKey,
     Index,
     Integer,
     String,
@@ -168,3 +169,54 @@ class MemoryPeakRow(Table):
     tokens: Mapped[int] = mapped_column(BigInteger)  # of all sequences together
     step_tokens: Mapped[int] = mapped_column(Integer)  # of the largest step
     measured_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ChatRow(Table):
+    """One conversation. What was said in it are its `chat_messages`, `length` of them, which take `size_bytes`."""
+
+    __tablename__ = "chats"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)  # empty until the first message gives it one
+    title_folded: Mapped[str] = mapped_column(Text)  # as searches look at it
+    model: Mapped[str] = mapped_column(String(512), index=True)
+    length: Mapped[int] = mapped_column(Integer)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    # Counts every change of any conversation: the order of lists, which a clock that is set back would upset.
+    touched: Mapped[int] = mapped_column(BigInteger, unique=True)
+    branched_from: Mapped[str | None] = mapped_column(String(32))  # a conversation that may be gone by now
+    branched_at: Mapped[int | None] = mapped_column(Integer)  # its last message that both have
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ChatMessageRow(Table):
+    """One message of a conversation, in the order of `position`."""
+
+    __tablename__ = "chat_messages"
+
+    chat_id: Mapped[str] = mapped_column(ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    parts: Mapped[list[Any]] = mapped_column(JSON)  # texts, thoughts, tool calls, results, images: `chats.messages`
+    folded: Mapped[str] = mapped_column(Text)  # its texts as searches look at them
+    model: Mapped[str | None] = mapped_column(String(512))  # of an answer: who gave it
+    finish_reason: Mapped[str | None] = mapped_column(String(16))  # how it ended; `cancelled` is cut
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    first_token_seconds: Mapped[float | None] = mapped_column(Float)
+    seconds: Mapped[float | None] = mapped_column(Float)  # from the question to the last token
+    created_at: Mapped[datetime]
+
+
+class ResponseRow(Table):
+    """A response that a later one may go on from, with all that was said before it."""
+
+    __tablename__ = "responses"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)  # the order in which they were kept
+    id: Mapped[str] = mapped_column(String(128), unique=True, index=True)
+    tenant: Mapped[str] = mapped_column(String(256))  # whose it is
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)  # as it was sent
+    context: Mapped[list[Any]] = mapped_column(JSON)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,211 @@
+"""`ChatBook`: the conversations that are kept. Every call is one transaction: a message is there whole, or not at all."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import CursorResult, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from paddock.chats.chats import Chat, ChatLimits, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.messages import NewMessage, Role, SavedMessage, check_message, text_of
+from paddock.chats.rows import chat_of, folded, message_of, message_row, summary_of
+from paddock.chats.titles import checked_title, title_from
+from paddock.db.engine import Database
+from paddock.db.tables import ChatMessageRow, ChatRow
+from paddock.errors import NotFound, TooLarge, UsageError
+
+PAGE_MAX: Final = 200
+_MODEL_CHARACTERS_MAX: Final = 512
+_ID: Final = re.compile("[0-9a-f]{1,32}")
+
+
+class ChatBook:
+    """Create, append, list, search, rename, branch, delete. Ids that are not known raise NotFound, everywhere."""
+
+    def __init__(
+        self, *, database: Database, limits: ChatLimits, now: Callable[[], datetime], new_id: Callable[[], str]
+    ) -> None:
+        """`new_id` makes ids of hexadecimal digits that are hard to meet twice."""
+        self._database = database
+        self._limits = limits
+        self._now = now
+        self._new_id = new_id
+
+    # Looking
+
+    async def list(
+        self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
+    ) -> ChatPage:
+        """Conversations, the latest first: those with `search` in title or messages, those with `model`.
+
+        `before` is the `next` of the page before.
+        """
+        if not 1 <= limit <= PAGE_MAX:
+            raise UsageError(f"A page of {limit} is none.", hint=f"Ask for 1 to {PAGE_MAX}.", param="limit")
+        wanted = select(ChatRow).order_by(ChatRow.touched.desc()).limit(limit + 1)
+        if before is not None:
+            wanted = wanted.where(ChatRow.touched < before)
+        if model is not None:
+            wanted = wanted.where(ChatRow.model == model)
+        if words := folded(search):
+            said = select(ChatMessageRow.chat_id).where(ChatMessageRow.folded.contains(words, autoescape=True))
+            wanted = wanted.where(
+                or_(ChatRow.title_folded.contains(words, autoescape=True), ChatRow.id.in_(said)),
+            )
+        async with self._database.session() as session:
+            rows = (await session.scalars(wanted)).all()
+        more = len(rows) > limit
+        return ChatPage(
+            chats=tuple(summary_of(row) for row in rows[:limit]), next=rows[limit - 1].touched if more else None
+        )
+
+    async def get(self, chat_id: str) -> Chat:
+        """One conversation, whole."""
+        async with self._database.session() as session:
+            return await _whole(session, await _row(session, chat_id))
+
+    # Changing
+
+    async def create(self, *, model: str, title: str | None = None) -> Chat:
+        """Begin one with `model`; without a title its first message gives it one.
+
+        When there are more than are kept, the one that rested longest goes.
+        """
+        title = checked_title(title) if title is not None else ""
+        async with self._database.session(exclusive=True) as session:
+            row = await self._begin(session, model=_checked_model(model), title=title)
+            return chat_of(row, [])
+
+    async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]:
+        """Write down what was said next. Raises UsageError for what is no message, TooLarge when there is no room for it."""
+        for message in messages:
+            check_message(message)
+        async with self._database.session(exclusive=True) as session:
+            row = await _row(session, chat_id)
+            now = self._now()
+            made = [message_row(row.id, row.length + index, message, now) for index, message in enumerate(messages)]
+            session.add_all([message for message, _ in made])
+            row.length += len(made)
+            row.size_bytes += sum(size for _, size in made)
+            self._check_room(row)
+            if not row.title:
+                row.title = next((title for one in messages if (title := _first_words(one))), "")
+                row.title_folded = folded(row.title)
+            row.updated_at = now
+            row.touched = await _next_touch(session)
+            await session.flush()
+            return [message_of(message) for message, _ in made]
+
+    async def rename(self, chat_id: str, title: str) -> ChatSummary:
+        """Give it another title."""
+        title = checked_title(title)
+        async with self._database.session(exclusive=True) as session:
+            row = await _row(session, chat_id)
+            row.title, row.title_folded = title, folded(title)
+            return summary_of(row)
+
+    async def branch(self, chat_id: str, *, at: int) -> Chat:
+        """A new conversation with everything up to the message at position `at`. The other one stays as it is."""
+        async with self._database.session(exclusive=True) as session:
+            row = await _row(session, chat_id)
+            if not 0 <= at < row.length:
+                raise NotFound(
+                    f"The conversation `{row.id}` has no message {at}.",
+                    hint=f"It has {row.length}, counted from 0." if row.length else "Nothing was said in it yet.",
+                )
+            whole = await _whole(session, row)
+            own = await self._begin(session, model=row.model, title=row.title)
+            own.branched_from, own.branched_at = row.id, at
+            copies = [message_row(own.id, one.position, one, one.created_at) for one in whole.messages[: at + 1]]
+            own.length, own.size_bytes = len(copies), sum(size for _, size in copies)
+            session.add_all([copy for copy, _ in copies])
+            await session.flush()
+            return chat_of(own, [copy for copy, _ in copies])
+
+    # Forgetting
+
+    async def delete(self, chat_id: str) -> ChatSummary:
+        """Delete one for good; what it was."""
+        async with self._database.session(exclusive=True) as session:
+            row = await _row(session, chat_id)
+            was = summary_of(row)
+            await session.execute(delete(ChatMessageRow).where(ChatMessageRow.chat_id == row.id))
+            await session.execute(delete(ChatRow).where(ChatRow.id == row.id))
+        await self._database.forget_deleted()
+        return was
+
+    async def delete_all(self) -> ChatsDeleted:
+        """Delete every conversation for good."""
+        async with self._database.session(exclusive=True) as session:
+            await session.execute(delete(ChatMessageRow))
+            gone = await session.execute(delete(ChatRow))
+            assert isinstance(gone, CursorResult), "a deletion tells how many rows it took"
+            count = gone.rowcount
+        await self._database.forget_deleted()
+        return ChatsDeleted(deleted=count)
+
+    async def _begin(self, session: AsyncSession, *, model: str, title: str) -> ChatRow:
+        chat_id = self._new_id()
+        while await session.get(ChatRow, chat_id) is not None:
+            chat_id = self._new_id()
+        now = self._now()
+        row = ChatRow(
+            id=chat_id,
+            title=title,
+            title_folded=folded(title),
+            model=model,
+            length=0,
+            size_bytes=0,
+            touched=await _next_touch(session),
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(row)
+        await session.flush()
+        superfluous = select(ChatRow.id).order_by(ChatRow.touched.desc()).offset(self._limits.chats_max)
+        if old := (await session.scalars(superfluous)).all():
+            await session.execute(delete(ChatMessageRow).where(ChatMessageRow.chat_id.in_(old)))
+            await session.execute(delete(ChatRow).where(ChatRow.id.in_(old)))
+        return row
+
+    def _check_room(self, row: ChatRow) -> None:
+        limits = self._limits
+        if row.length > limits.messages_max:
+            what, setting = f"more than {limits.messages_max:,} messages", "chats.messages_max"
+        elif row.size_bytes > limits.bytes_max:
+            what, setting = f"more than {limits.bytes_max:,} bytes", "chats.bytes_max"
+        else:
+            return
+        raise TooLarge(
+            f"The conversation `{row.id}` would have {what}.", hint=f"Begin a new one, or raise `{setting}`."
+        )
+
+
+async def _row(session: AsyncSession, chat_id: str) -> ChatRow:
+    row = await session.get(ChatRow, chat_id) if _ID.fullmatch(chat_id) else None
+    if row is None:
+        raise NotFound(
+            f"There is no conversation `{chat_id[:64]}`.", hint="`paddock chat --list` shows those that are kept."
+        )
+    return row
+
+
+async def _whole(session: AsyncSession, row: ChatRow) -> Chat:
+    of_it = select(ChatMessageRow).where(ChatMessageRow.chat_id == row.id).order_by(ChatMessageRow.position)
+    return chat_of(row, list((await session.scalars(of_it)).all()))
+
+
+async def _next_touch(session: AsyncSession) -> int:
+    return ((await session.scalar(select(func.max(ChatRow.touched)))) or 0) + 1
+
+
+def _first_words(message: NewMessage) -> str:
+    return title_from(text_of(message)) if message.role is Role.USER else ""
+
+
+def _checked_model(model: str) -> str:
+    if not model or len(model) > _MODEL_CHARACTERS_MAX or not model.isprintable():
+        raise UsageError("A conversation is with a model.", hint="Name one: `pony`.", param="model")
+    return model

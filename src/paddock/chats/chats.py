@@ -1,0 +1,59 @@
+"""Conversations as lists, the API and `--json` show them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from paddock.chats.messages import SavedMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPoint:
+    """Where a conversation left another one."""
+
+    id: str  # of the other one, which may be gone by now
+    position: int  # the last message that both have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSummary:
+    """One conversation without what was said in it."""
+
+    id: str
+    title: str  # empty while nothing was said
+    model: str
+    length: int  # messages
+    size_bytes: int
+    branched_from: BranchPoint | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat(ChatSummary):
+    """One conversation, whole."""
+
+    messages: tuple[SavedMessage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatPage:
+    """Conversations, the latest first. `next` is what to ask for to get those before them; None when there are none."""
+
+    chats: tuple[ChatSummary, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatsDeleted:
+    """How many conversations are gone."""
+
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatLimits:
+    """How much is kept."""
+
+    chats_max: int  # conversations; the one that rested longest goes when one more begins
+    messages_max: int  # of one conversation
+    bytes_max: int  # of the messages of one conversation
