@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from paddock.library.carry.carrying import Carrier
 from paddock.library.cleaning import Cleaner
 from paddock.library.handbook import Handbook
 from paddock.library.judging import Judge
+from paddock.library.kept_responses import Bounds, KeptResponses
 from paddock.library.library import Library, Rooms
 from paddock.library.machine import Machine, read_machine
 from paddock.library.measurements import Measurements
@@ -279,12 +280,19 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             carrier=Carrier(shelf=shelf, place=place),
             handbook=Handbook(database=database, records=records, now=world.now),
             measurements=measurements,
+            responses=_responses(config, world, database),
             disk=config.disk,
             users_of=world.users_of,
             now=world.now,
             notices=database.notices,
         )
     )
+
+
+def _responses(config: Config, world: World, database: Database) -> KeptResponses:
+    kept = config.responses
+    bounds = Bounds(count=kept.count_max, size_bytes=kept.bytes_max, age=timedelta(days=kept.days))
+    return KeptResponses(database, bounds=bounds, now=world.now)
 
 
 def _sources(config: Config, client: HttpClient, world: World) -> Mapping[SourceKind, Source]:

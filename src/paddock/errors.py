@@ -9,6 +9,7 @@
     │   ├── PromptTooLong          more tokens than the context holds
     │   ├── TooLarge               more bytes than are taken
     │   ├── TooSlow                bytes that did not come in time
+    │   ├── PreviousResponseNotFound   a response to go on from that is not kept
     │   ├── UnsupportedMedia       a body of another kind than JSON
     │   └── NotAllowed             an address that does not take this method
     ├── WillNotFit             it would not work on this machine      exit 3
@@ -16,7 +17,8 @@
     │   ├── NotEnoughMemory        its peak is above what is free
     │   └── NotEnoughDisk          its files, and the files of other pulls, overflow the disk
     ├── NotFound               there is no such thing                 exit 4
-    │   └── ModelNotFound          neither here nor on the hub
+    │   ├── ModelNotFound          neither here nor on the hub
+    │   └── ResponseNotFound       a response that is not kept
     ├── NetworkError           the other side did not do its part     exit 5
     │   ├── HubUnreachable         no answer, or offline by choice
     │   ├── RateLimited            429, and when to try again
@@ -106,6 +108,11 @@ class TooSlow(UsageError):
     http_status = 408
 
 
+class PreviousResponseNotFound(UsageError):
+    code = "previous_response_not_found"
+    http_status = 404
+
+
 class UnsupportedMedia(UsageError):
     code = "unsupported_media_type"
     http_status = 415
@@ -143,6 +150,10 @@ class NotFound(PaddockError):
 
 class ModelNotFound(NotFound):
     code = "model_not_found"
+
+
+class ResponseNotFound(NotFound):
+    code = "response_not_found"
 
 
 class NetworkError(PaddockError):

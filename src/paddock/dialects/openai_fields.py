@@ -62,14 +62,20 @@ def read_object(body: bytes) -> dict[str, Any]:
     return {name: each for name, each in cast("dict[str, Any]", value).items() if each is not None}
 
 
-def parse(kind: type[Parsed], given: Mapping[str, Any], *, nested: Collection[str] = _NESTED) -> Parsed:
-    """`given`, checked. Raises UsageError that names the first field that breaks a rule; of `nested` ones, with its path."""
+def parse(
+    kind: type[Parsed], given: Mapping[str, Any], *, nested: Collection[str] = _NESTED, within: str = ""
+) -> Parsed:
+    """`given`, checked. Raises UsageError that names the first field that breaks a rule; of `nested` ones, with its path.
+
+    `within`: where in the body `given` stands, when it is not the body.
+    """
     try:
         return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         # Elsewhere the rest of the path is about how the field is read, such as which of several types it was not.
         param = spelled(first["loc"] if first["loc"][0] in nested else first["loc"][:1])
+        param = f"{within}.{param}" if within else param
         if first["type"] == "missing":
             raise wrong(param, f"`{param}` is missing.", "Every request needs it.") from None
         rule = first["msg"].removeprefix("Value error, ").replace("Input should", "It should")

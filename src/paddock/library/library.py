@@ -23,6 +23,7 @@ from paddock.library.cleaning import Cleaner, Pruned
 from paddock.library.details import ModelDetails, details_of_basis, details_of_record
 from paddock.library.handbook import Handbook
 from paddock.library.keepalive import KeepAlive
+from paddock.library.kept_responses import KeptResponses
 from paddock.library.measurements import Measurements
 from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
 from paddock.library.needs import MemoryNeed, need_at
@@ -60,6 +61,7 @@ class Rooms:
     carrier: Carrier
     handbook: Handbook
     measurements: Measurements
+    responses: KeptResponses
     disk: Disk  # settings of the automatic clean-up
     users_of: Callable[[str], Sequence[str]]  # who has the model in memory now
     now: Callable[[], datetime]
@@ -75,6 +77,7 @@ class Library:
         self.cleaning = rooms.cleaner
         self.carrying = rooms.carrier
         self.handbook = rooms.handbook
+        self.responses = rooms.responses
         self.notices = rooms.notices  # what its owner should be told, such as a damaged database that was moved aside
 
     # What is here

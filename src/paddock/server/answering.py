@@ -1,7 +1,7 @@
 """From what was asked for to a response, in whatever dialect: the whole answer at once, or a stream of its parts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -58,6 +58,7 @@ class Wanted:
     renderer: Callable[[Accepted], Renderer]
     failure: Callable[[PaddockError], bytes]  # the last part of a stream that failed
     ignored: Sequence[str] = ()  # fields that nobody here knows
+    ended: Callable[[], Awaitable[None]] | None = None  # awaited when all is there, before the client is told so
     framing: Framing = EVENTS
 
 
@@ -91,6 +92,7 @@ class Answering:
                 if isinstance(event, Piece):
                     self._count(event)
                     renderer.collect(self._choice(number, event), event.event)
+            await self._ended()
         return Response(renderer.whole(), media_type=JSON, headers=self._headers(accepted))
 
     async def _stream(self, events: _Events, leaving: asyncio.Task[None]) -> Response:
@@ -131,6 +133,7 @@ class Answering:
             async for number, event in events:
                 if isinstance(event, Piece):
                     yield self._said(renderer, number, event)
+            await self._ended()
             yield renderer.end()
         except UsageError as error:
             yield self.wanted.failure(self._with_param(error))
@@ -142,6 +145,10 @@ class Answering:
         finally:
             await end(first)
             await events.aclose()
+
+    async def _ended(self) -> None:
+        if self.wanted.ended is not None:
+            await self.wanted.ended()
 
     def _said(self, renderer: Renderer, number: int, piece: Piece) -> bytes:
         self._count(piece)

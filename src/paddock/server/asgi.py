@@ -10,12 +10,13 @@ from paddock.server import failures
 from paddock.server.description import describe
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes import admin, anthropic, health, metrics, ollama, openai, root
+from paddock.server.routes import admin, anthropic, health, metrics, ollama, openai, responses, root
 
 # Each module of `routes` makes one router from what it is handed.
 ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
     admin.router,
     openai.router,
+    responses.router,
     anthropic.router,
     ollama.router,
     health.router,
