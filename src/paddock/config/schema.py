@@ -268,47 +268,6 @@ class Library(Section):
     )
 
 
-class Hub(Section):
-    endpoint: SecureUrl = Field(
-        default="https://huggingface.co", description="The Hugging Face hub, or one that speaks like it."
-    )
-    offline: bool = Field(default=False, description="Asks no hub; what is known answers, marked stale.")
-    token: Secret | None = Field(
-        default=None, description="Hugging Face's token: `HF_TOKEN`, or what `hf auth login` stored."
-    )
-    connections: Few = Field(default=4, description="Files fetched at the same time.")
-    retries: Retries = Field(default=5, description="How often a request is tried again.")
-    timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for a connection or an answer to begin.")
-    stall_timeout_s: Seconds = Field(
-        default=30.0, description="Seconds without a byte after which a transfer starts over from where it is."
-    )
-    metadata_bytes_max: Size = Field(
-        default=parse_size("64MB"), description="The most that is read of a hub's answer about a model."
-    )
-    ollama_registry: SecureUrl = Field(
-        default="https://registry.ollama.ai", description="The registry behind `ollama://`."
-    )
-    kaggle_endpoint: SecureUrl = Field(
-        default="https://www.kaggle.com", description="Kaggle, or one that speaks like it."
-    )
-    kaggle_username: str | None = Field(
-        default=None, description="`KAGGLE_USERNAME`, or the user in `~/.kaggle/kaggle.json`."
-    )
-    kaggle_key: Secret | None = Field(default=None, description="`KAGGLE_KEY`, or the key in `~/.kaggle/kaggle.json`.")
-    kaggle_token: Secret | None = Field(default=None, description="`KAGGLE_API_TOKEN`, used before name and key.")
-
-
-class Library(Section):
-    list_cache_s: CacheSeconds = Field(default=60.0, description="Seconds for which a list of models is remembered.")
-    info_cache_s: CacheSeconds = Field(
-        default=300.0, description="Seconds for which what is known about one model is remembered."
-    )
-    bundles: Folders = Field(
-        default="",
-        description="Folders with bundles of your own, `:` between them; their models are listed like the built-in ones.",
-    )
-
-
 class DatabaseSettings(Section):
     url: DatabaseUrl = Field(
         default="", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
