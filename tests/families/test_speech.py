@@ -1,154 +1,168 @@
 """What families read out of an answer, however it was cut."""
 
+import json
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from paddock.families.detection import family_of
-from paddock.vocabulary import Tool
+from tests.families.answers import CASES, TOOLS, case, hear, speech_of
 
-TOOLS = (
-    Tool(name="weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}}),
-    Tool(name="clock"),
+NAMES = sorted(CASES)
+MARKUP = (
+    "<think>", "</think>", "<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=city>", "</parameter>",
+    "<|python_tag|>", "<|eot_id|>", "<|im_end|>", "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]", "</s>",
+    "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>",
+    "<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|call|>", "<|constrain|>", "<|tool_call|>", "<|/tool_call|>",
+    "<end_of_turn>",
+)  # fmt: skip
+WORDS = (
+    "weather", "clock", "rm", "analysis", "final", "assistant", " to=functions.clock", "```json\n", "function", "\n", " ",
+    '{"name": "', '"', ": ", "{", "}", "[", "]", ",", ";", "(", ")", "\\", '"arguments": ', "null", "ü", "<", "</", "<|",
+)  # fmt: skip
+GARBAGE = st.lists(st.sampled_from((*MARKUP, *WORDS)), max_size=24).map("".join)
+
+
+def cut(text: str, places: list[int]) -> list[str]:
+    """`text` in pieces."""
+    ends = sorted({min(place, len(text)) for place in places} | {len(text)})
+    return [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_models_write_is_understood(name: str) -> None:
+    """Markup that slips through is seen by the user, a call that is lost is work not done."""
+    _, _, _, written, expected = case(name)
+    assert hear(speech_of(name), [written]) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_reads_the_same_cut_anywhere(name: str) -> None:
+    """Tokens end anywhere: every place is tried, and all of them at once."""
+    _, _, _, written, expected = case(name)
+    for place in range(len(written) + 1):
+        assert hear(speech_of(name), [written[:place], written[place:]]) == expected, place
+    assert hear(speech_of(name), list(written)) == expected
+
+
+@given(name=st.sampled_from(NAMES), places=st.lists(st.integers(0, 200), max_size=20))
+def test_an_answer_reads_the_same_in_any_pieces(name: str, places: list[int]) -> None:
+    """Speculation brings several tokens a step, so pieces have any length."""
+    _, _, _, written, expected = case(name)
+    assert hear(speech_of(name), cut(written, places)) == expected
+
+
+@given(
+    name=st.sampled_from(NAMES),
+    garbage=GARBAGE,
+    places=st.lists(st.integers(0, 200), max_size=20),
+    tools=st.booleans(),
+    parallel=st.booleans(),
 )
-WEATHER = ("weather", '{"city": "Rome"}')
-CLOCK = ("clock", "{}")
-
-# architecture, a mark of its template, the end of the prompt, what the model writes → said, thought, called
-CASES = {
-    "qwen: text, then a call": (
-        (
-            "qwen3",
-            "<|im_start|>",
-            "",
-            'Well\n<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>',
-        ),
-        ("Well", "", [WEATHER]),
-    ),
-    "qwen: two calls, the arguments first": (
-        (
-            "qwen3",
-            "<|im_start|>",
-            "",
-            '<tool_call>{"arguments": {}, "name": "clock"}</tool_call>\n'
-            '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call><|im_end|>',
-        ),
-        ("", "", [CLOCK, WEATHER]),
-    ),
-    "qwen: a thought before the answer": (
-        ("qwen3", "<|im_start|>", "", "<think>\nhm\n</think>\n\nYes."),
-        ("Yes.", "hm", []),
-    ),
-    "qwen: the prompt began the thought": (
-        ("qwen3", "<|im_start|>", "<think>\n", "hm\n</think>\n\nYes."),
-        ("Yes.", "hm", []),
-    ),
-    "qwen: what looks like a tag and is none": (
-        ("qwen3", "<|im_start|>", "", "a < b, <tool and <think"),
-        ("a < b, <tool and <think", "", []),
-    ),
-    "qwen: what is no call is said": (("qwen3", "<|im_start|>", "", "<tool_call>dear</tool_call>"), ("dear", "", [])),
-    "qwen coder: nested tags": (
-        (
-            "qwen3_moe",
-            "<function=",
-            "",
-            "Ok\n<tool_call>\n<function=weather>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>",
-        ),
-        ("Ok", "", [WEATHER]),
-    ),
-    "llama: bare JSON": (
-        ("llama", "<|python_tag|>", "", '{"name": "weather", "parameters": {"city": "Rome"}}'),
-        ("", "", [WEATHER]),
-    ),
-    "llama: several after its tag": (
-        (
-            "llama",
-            "<|python_tag|>",
-            "",
-            '<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}; '
-            '{"name": "clock", "parameters": {}}<|eom_id|>',
-        ),
-        ("", "", [WEATHER, CLOCK]),
-    ),
-    "llama: a list in Python's spelling": (
-        ("llama", "<|python_tag|>", "", '[weather(city="Rome"), clock()]'),
-        ("", "", [WEATHER, CLOCK]),
-    ),
-    "llama: JSON that is an answer": (
-        ("llama", "<|python_tag|>", "", '{"a": 1} is JSON'),
-        ('{"a": 1} is JSON', "", []),
-    ),
-    "llama: a function tag": (
-        ("llama", "<|python_tag|>", "", '<function=weather>{"city": "Rome"}</function>'),
-        ("", "", [WEATHER]),
-    ),
-    "mistral: a list": (
-        (
-            "mistral",
-            "[INST]",
-            "",
-            '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Rome"}}, {"name": "clock", "arguments": {}}]</s>',
-        ),
-        ("", "", [WEATHER, CLOCK]),
-    ),
-    "mistral: names and arguments apart": (
-        ("mistral", "[INST]", "", '[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[ARGS]{}'),
-        ("", "", [WEATHER, CLOCK]),
-    ),
-    "deepseek: in a fence, and bare": (
-        (
-            "deepseek_v3",
-            "<｜tool▁calls▁begin｜>",
-            "",
-            "Well<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n"
-            '{"city": "Rome"}\n```<｜tool▁call▁end｜>\n'
-            "<｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-        ),
-        ("Well", "", [WEATHER, CLOCK]),
-    ),
-    "gpt-oss: a thought, then a call": (
-        (
-            "gpt_oss",
-            "<|channel|>",
-            "",
-            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary to=functions.weather "
-            '<|constrain|>json<|message|>{"city": "Rome"}<|call|>',
-        ),
-        ("", "hm", [WEATHER]),
-    ),
-    "gpt-oss: the final channel": (
-        ("gpt_oss", "<|channel|>", "", "<|channel|>final<|message|>Yes.<|return|>"),
-        ("Yes.", "", []),
-    ),
-}
+@example(
+    name="qwen: text, then a call", garbage="<tool_call>{ , abc</tool_call>", places=[14], tools=True, parallel=True
+)
+def test_garbage_breaks_nothing_and_reads_the_same_in_any_pieces(
+    name: str, garbage: str, places: list[int], tools: bool, parallel: bool
+) -> None:
+    """A small model writes anything. Nobody else's answer may suffer, nor may a bad answer depend on the load."""
+    offered = TOOLS if tools else ()
+    whole = hear(speech_of(name, tools=offered, parallel=parallel), [garbage])
+    assert hear(speech_of(name, tools=offered, parallel=parallel), cut(garbage, places)) == whole
+    assert len(whole.calls) <= (24 if parallel else 1)
+    for called, arguments in whole.calls:
+        assert called in {tool.name for tool in offered}
+        if not isinstance(_parsed(arguments), dict):
+            assert "not valid JSON" in whole.said or not parallel
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3, 5, 8, 10_000])
-@pytest.mark.parametrize("case", CASES)
-def test_an_answer_reads_the_same_however_it_is_cut(case: str, cut: int) -> None:
-    """Tokens end anywhere; markup that slips through is seen by the user, a call that is lost is work not done."""
-    (architecture, template, tail, written), expected = CASES[case]
-    speech = family_of(architecture, template).speech(tail, TOOLS)
-    said, thought = "", ""
-    calls: dict[int, list[str]] = {}
-    pieces = [speech.feed(written[at : at + cut]) for at in range(0, len(written), cut)]
-    for parts in [*pieces, speech.end()]:
-        said += parts.text
-        thought += parts.reasoning
-        for delta in parts.calls:
-            name_and_arguments = calls.setdefault(delta.index, ["", ""])
-            name_and_arguments[0] += delta.name
-            name_and_arguments[1] += delta.arguments
-    assert (said, thought, [tuple(call) for call in calls.values()]) == expected
+@given(name=st.sampled_from(NAMES), end=st.integers(0, 400))
+def test_a_truncated_answer_shows_no_markup(name: str, end: int) -> None:
+    """The token limit falls anywhere. Half a tag at the very end may be text; a whole one never is."""
+    architecture, template, _, written, _ = case(name)
+    heard = hear(speech_of(name), [written[:end]])
+    for mark in MARKUP:
+        if mark in written and mark in (*family_of(architecture, template).markup, "</function>", "<|end|>"):
+            assert mark not in heard.said + heard.thought
 
 
-def test_arguments_that_are_no_json_are_called_so() -> None:
-    """Whoever runs the tool must not find out by a crash."""
-    speech = family_of("qwen3", "<|im_start|>").speech("", TOOLS)
-    speech.feed('<tool_call>{"name": "weather", "arguments": {"city": ')
-    assert "not valid JSON" in speech.end().text
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_is_lost(name: str) -> None:
+    """What is no call is said, wherever the model put it."""
+    for words in ("Hello there", "<tool_call>Hello there", "<function=Hello there", "[TOOL_CALLS]Hello there"):
+        heard = hear(speech_of(name), [words])
+        assert "Hello there" in heard.said + heard.thought
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_of_calls_that_may_not_be_parallel_the_first_is_told(name: str) -> None:
+    """Who asks for one call at a time runs it and asks again; what came after it would be done twice, or never."""
+    _, _, _, written, expected = case(name)
+    speech = speech_of(name, parallel=False)
+    assert hear(speech, list(written)).calls == expected.calls[:1]
+    assert speech.is_complete == bool(expected.calls)
+
+
+@pytest.mark.parametrize(
+    "name", ["qwen: text, then a call", "llama: bare JSON", "mistral: a list", "gpt-oss: the final channel"]
+)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<",
+        "<tool_call>",
+        "<think></think>",
+        "{",
+        '<tool_call>{"a": "',
+        "[TOOL_CALLS]",
+        " ",
+        "\\",
+        "<|channel|>",
+        "[weather(",
+        "x",
+    ],
+)
+def test_a_megabyte_is_read_in_time_that_its_length_is_worth(name: str, unit: str) -> None:
+    """What is held back is looked at again with every token; were it all of it, long answers would stop the device."""
+    speech = speech_of(name)
+    for character in (unit * 2_000)[:2_000]:
+        speech.feed(character)
+    speech.feed(unit * (1_000_000 // len(unit)))
+    speech.end()
+
+
+def test_a_call_streams_while_it_is_written() -> None:
+    """A file that is written by a tool call shows as it grows, not after minutes."""
+    speech = speech_of("qwen: text, then a call")
+    (begun,) = speech.feed('<tool_call>\n{"name": "weather", "arguments": {"ci').calls[:1]
+    assert (begun.index, begun.id, begun.name) == (0, "call_0", "weather")
+    assert "".join(delta.arguments for delta in speech.feed('ty": "Ro').calls) == 'ty": "Ro'
 
 
 def test_without_tools_a_calls_tag_is_text() -> None:
     """Somebody may ask how models call tools."""
     speech = family_of("qwen3", "<|im_start|>").speech("", ())
     assert speech.feed("Write <tool_call>.").text + speech.end().text == "Write <tool_call>."
+
+
+def test_thinking_is_known_while_it_goes_on() -> None:
+    """Budgets count it."""
+    for name, opening, closing in (
+        ("qwen: text, then a call", "<think>", "</think>"),
+        ("mistral: a list", "[THINK]", "[/THINK]"),
+        ("gpt-oss: the final channel", "<|channel|>analysis<|message|>", "<|end|>"),
+    ):
+        speech = speech_of(name)
+        assert not speech.is_thinking
+        speech.feed(opening)
+        assert speech.is_thinking
+        speech.feed(f"hm{closing}")
+        assert not speech.is_thinking
+
+
+def _parsed(arguments: str) -> object:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return None

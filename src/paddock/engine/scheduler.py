@@ -119,6 +119,30 @@ class Scheduler:
         sequence = self._sequences.get(sequence_id)
         return self._end(sequence, FinishReason.STOP) if sequence else None
 
+    def put(self, sequence_id: str, tokens: tuple[int, ...]) -> Outcome:
+        """Go on with `tokens`, which nobody sampled. Between `update` and `schedule`, for a sequence that has not ended.
+
+        They are fed like a prompt's, and none of them ends the answer.
+        """
+        assert self._flight is None, "a step is under way"
+        sequence = self._sequences[sequence_id]
+        assert not sequence.may_guess, "guesses may have run past this place"
+        room = self.context_window - len(sequence.tokens)
+        if sequence.sampling.max_tokens is not None:
+            room = min(room, sequence.sampling.max_tokens - sequence.output_length)
+        kept = tokens[:room]
+        sequence.tokens.extend(kept)
+        self._tokens += len(kept)
+        certain = tuple((TokenLogprob(token_id=token, logprob=0.0),) for token in kept)
+        logprobs = certain if sequence.sampling.top_logprobs is not None else ()
+        if len(kept) == room:
+            return self._end(sequence, FinishReason.LENGTH, tokens=kept, logprobs=logprobs)
+        return Outcome(sequence_id=sequence.id, tokens=kept, logprobs=logprobs)
+
+    def let_guess(self, sequence_id: str) -> None:
+        """Nothing will be put into it any more."""
+        self._sequences[sequence_id].may_guess = True
+
     def schedule(self) -> StepPlan | None:
         """The next step; None when there is nothing to do. Each plan is answered by `update` or `abandon`."""
         assert self._flight is None, "a step is under way"

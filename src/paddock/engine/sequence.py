@@ -35,6 +35,7 @@ class Sequence:
     arrival: float
     deadline: float | None  # on the scheduler's clock
     stop_tokens: frozenset[int]
+    may_guess: bool = True  # False: somebody may put tokens in, at a place that guesses would run past
     state: SequenceState = SequenceState.WAITING
 
     # Held by the queue: how long it has waited in all (running does not count), and where it stands now.
@@ -100,6 +101,7 @@ def new_sequence(
     tenant: str = "",
     namespace: str = "",
     deadline: float | None = None,
+    may_guess: bool = True,
 ) -> Sequence:
     """A checked sequence, ready to be submitted. Raises UsageError for what is wrong with the request.
 
@@ -121,5 +123,6 @@ def new_sequence(
         arrival=arrival,
         deadline=deadline,
         stop_tokens=end_tokens | frozenset(sampling.stop_token_ids),
+        may_guess=may_guess,
         level=priority,
     )

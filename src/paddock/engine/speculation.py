@@ -192,6 +192,8 @@ class Speculation:
             self._records.pop(sequence_id, None)
 
     def _wanted(self, sequence: Sequence) -> int:
+        if not sequence.may_guess:
+            return 0
         record = self._records.get(sequence.id)
         if record is None:
             return self._limits.draft_tokens_max

@@ -7,7 +7,7 @@ from paddock.families.deepseek import DeepseekFamily
 from paddock.families.family import Family, PlainFamily
 from paddock.families.gemma import GemmaFamily
 from paddock.families.gpt_oss import GptOssFamily
-from paddock.families.llama import LlamaFamily
+from paddock.families.llama import Llama2Family, LlamaFamily
 from paddock.families.mistral import MistralFamily
 from paddock.families.phi import PhiFamily
 from paddock.families.qwen import QwenCoderFamily, QwenFamily
@@ -21,10 +21,14 @@ _BY_MARK: Final[tuple[tuple[str, Family], ...]] = (
     ("<function=", QwenCoderFamily()),
     ("<|python_tag|>", LlamaFamily()),
     ("<|start_header_id|>", LlamaFamily()),
+    ("<<SYS>>", Llama2Family()),
     ("[TOOL_CALLS]", MistralFamily()),
     ("[INST]", MistralFamily()),
     ("<start_of_turn>", GemmaFamily()),
     ("<|tool_call|>", PhiFamily()),
+    ("<|tool|>", PhiFamily()),
+    ("<|im_sep|>", PhiFamily()),
+    ("<｜Assistant｜>", DeepseekFamily()),
     ("<|im_start|>", QwenFamily()),
 )
 _BY_ARCHITECTURE: Final[Mapping[str, Family]] = {

@@ -7,93 +7,64 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from paddock.families.call_reader import is_object
-from paddock.families.speech import Out, Reader
-from paddock.families.tagged import Tags
+from paddock.families.out import Out, loads
+from paddock.families.speech import HELD_MAX, Reader
 from paddock.vocabulary import Tool
 
-_FUNCTION: Final = "<function="
+FUNCTION: Final = "<function="
 _FUNCTION_END: Final = "</function>"
 _PARAMETER: Final = "<parameter="
 _PARAMETER_END: Final = "</parameter>"
 
 
-class FunctionTagsReader:
-    """What is said, up to a call."""
-
-    def __init__(self, tags: Tags, tools: Sequence[Tool], *, after: bool = False) -> None:
-        self._tags = tags
-        self._tools = tools
-        self._after = after  # a call or a thought: blanks are layout
-
-    @property
-    def markers(self) -> Sequence[str]:
-        tags = self._tags
-        return [m for m in (_FUNCTION, tags.call, tags.call_end, tags.think, tags.think_end, *tags.ends) if m]
-
-    def read(self, text: str, out: Out) -> None:
-        text = text.lstrip() if self._after else text
-        if text:
-            self._after = False
-            out.say(text)
-
-    def meet(self, marker: str, out: Out) -> Reader:
-        if marker == _FUNCTION:
-            return _Function(self._tags, self._tools)
-        if marker == self._tags.think:
-            return _Thought(self._tags, self._tools)
-        self._after = True
-        return self
-
-    def end(self, out: Out) -> None:
-        pass
-
-
-class _Thought:
-    def __init__(self, tags: Tags, tools: Sequence[Tool]) -> None:
-        self._tags = tags
-        self._tools = tools
-
-    @property
-    def markers(self) -> Sequence[str]:
-        return (self._tags.think_end,)
-
-    def read(self, text: str, out: Out) -> None:
-        out.think(text)
-
-    def meet(self, marker: str, out: Out) -> Reader:
-        return FunctionTagsReader(self._tags, self._tools, after=True)
-
-    def end(self, out: Out) -> None:
-        pass
-
-
-class _Function:
+class FunctionReader(Reader):
     """From the name to the closing tag. Told as a whole, since a value's type is known only when it is complete."""
 
-    markers: Sequence[str] = (_FUNCTION_END,)
-
-    def __init__(self, tags: Tags, tools: Sequence[Tool]) -> None:
-        self._tags = tags
+    def __init__(self, back: Reader, tools: Sequence[Tool], ends: Sequence[str]) -> None:
+        self._back = back
         self._tools = tools
-        self._text = ""
+        self._markers = (_FUNCTION_END, *ends)
+        self._pieces: list[str] = []
+        self._length = 0
+        self._is_too_long = False  # to be a call
+
+    @property
+    def markers(self) -> Sequence[str]:
+        return self._markers
 
     def read(self, text: str, out: Out) -> None:
-        self._text += text
+        if self._is_too_long:
+            out.say(text)
+            return
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._length > HELD_MAX:
+            self._is_too_long = True
+            out.say("".join(self._pieces))
 
     def meet(self, marker: str, out: Out) -> Reader:
-        self.end(out)
-        return FunctionTagsReader(self._tags, self._tools, after=True)
+        self._tell(out, whole=marker == _FUNCTION_END)
+        return self._back
 
     def end(self, out: Out) -> None:
-        name, _, body = self._text.partition(">")
-        name = name.strip()
-        if not name:
+        self._tell(out, whole=False)
+
+    def _tell(self, out: Out, *, whole: bool) -> None:
+        if self._is_too_long:
             return
-        if _PARAMETER not in body and is_object(body.strip() or "{}"):
-            out.call(name, body.strip() or "{}")
+        text = "".join(self._pieces)
+        name, closed, body = text.partition(">")
+        name = name.strip().strip("\"'")
+        if not closed or not name:
+            out.say(text)
+            return
+        out.call(name)
+        if _PARAMETER in body:
+            arguments = json.dumps(_arguments(body, _properties(name, self._tools)), ensure_ascii=False)
+            out.argue(arguments if whole else arguments[:-1])  # values that broke off are not passed off as whole
         else:
-            out.call(name, json.dumps(_arguments(body, _properties(name, self._tools)), ensure_ascii=False))
+            out.argue(body.strip())
+        out.end_call(whole=whole)
 
 
 def _arguments(body: str, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,11 +81,11 @@ def _value(text: str, schema: Any) -> Any:
     kind = schema.get("type") if isinstance(schema, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if kind == "string":
         return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        lowered = text.strip().lower()
-        return {"true": True, "false": False, "none": None}.get(lowered, text)
+    lowered = text.strip().lower()
+    if lowered in ("none", "null"):
+        return None
+    value = loads({"true": "true", "false": "false"}.get(lowered, text))
+    return text if value is None else value
 
 
 def _properties(name: str, tools: Sequence[Tool]) -> Mapping[str, Any]:

@@ -9,79 +9,131 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from paddock.families.family import PlainFamily
-from paddock.families.speech import Out, Reader, Speech
-from paddock.families.tagged import Tags
-from paddock.vocabulary import Thinking, Tool
+from paddock.families.out import Out
+from paddock.families.speech import Reader
+from paddock.families.tagged import COMMON_MARKUP, Tags
+from paddock.families.turns import Turn, one_call_a_turn
+from paddock.vocabulary import Message, Thinking, Tool
 
 _CHANNEL: Final = "<|channel|>"
 _MESSAGE: Final = "<|message|>"
 _CONSTRAIN: Final = "<|constrain|>"
 _START: Final = "<|start|>"
-_ENDS: Final = ("<|end|>", "<|return|>", "<|call|>")
+_CALL: Final = "<|call|>"
+_ENDS: Final = ("<|end|>", "<|return|>", _CALL)
 _TO: Final = re.compile(r"to=(?:functions\.)?(?P<name>[^\s<]+)")
+_HEADER_MAX: Final = 512  # characters; more is no header
 
 
 class GptOssFamily(PlainFamily):
     name: ClassVar[str] = "gpt_oss"
-    end_texts: ClassVar[Sequence[str]] = ("<|return|>", "<|call|>")  # `<|end|>` ends a message, not the turn
-    keeps_special_tokens: ClassVar[bool] = True
-    tags: ClassVar[Tags] = Tags(think="", think_end="", call="", call_end="", ends=_ENDS)
+    end_texts: ClassVar[Sequence[str]] = ("<|return|>", _CALL)  # `<|end|>` ends a message, not the turn
+    markup: ClassVar[frozenset[str]] = COMMON_MARKUP | frozenset({_CHANNEL, _MESSAGE, _CONSTRAIN, _START, *_ENDS})
+    tags: ClassVar[Tags] = Tags(think="", think_end="", ends=_ENDS)
+    thought_end: ClassVar[str] = "<|end|><|start|>assistant<|channel|>final<|message|>"
+
+    def conversation(self, messages: Sequence[Message], tools: Sequence[Tool], template: str) -> Sequence[Turn]:
+        """See Family. A message has one call, and what was thought before it; beside that it has no text."""
+        turns = one_call_a_turn(super().conversation(messages, tools, template))
+        for turn in turns:
+            thought = turn.pop("reasoning_content", "")
+            if not thought:
+                continue
+            if "tool_calls" in turn and turn["content"]:
+                thought, turn["content"] = f"{thought}\n\n{turn['content']}", ""
+            turn["thinking"] = thought
+        return turns
 
     def options(self, tools: Sequence[Tool], thinking: Thinking, template: str) -> Mapping[str, Any]:
         """See Family. It always thinks; how much can be said."""
-        effort = {True: "medium", False: "low", None: "medium"}[thinking.enabled]
+        effort = "low" if thinking.enabled is False else "medium"
         return {**super().options(tools, thinking, template), "reasoning_effort": effort}
 
-    def speech(self, prompt_tail: str, tools: Sequence[Tool]) -> Speech:
-        return Speech(_Head(), tool_names=frozenset(tool.name for tool in tools))
+    def reader(self, prompt_tail: str, tools: Sequence[Tool]) -> Reader:
+        """See PlainFamily. The prompt ends with the name of the speaker."""
+        return _Head()
 
 
-class _Head:
-    """Who speaks to whom on which channel; none of it is said."""
+class _Head(Reader):
+    """Who speaks to whom on which channel; none of it is said. Words without any mark before them are said."""
 
-    markers: Sequence[str] = (_MESSAGE, _CHANNEL, _CONSTRAIN, _START, *_ENDS)
+    @property
+    def markers(self) -> Sequence[str]:
+        return (_MESSAGE, _CHANNEL, _CONSTRAIN, _START, *_ENDS)
 
-    def __init__(self) -> None:
-        self._header = ""
-        self._seen_mark = False
-
-    def read(self, text: str, out: Out) -> None:
-        self._header += text
-
-    def meet(self, marker: str, out: Out) -> Reader:
-        self._seen_mark = True
-        if marker != _MESSAGE:
-            self._header += " "
-            return self
-        to = _TO.search(self._header)
-        if to is not None:
-            return _Body("call", out.call(to["name"]))
-        return _Body("analysis" if "analysis" in self._header else "final")
-
-    def end(self, out: Out) -> None:
-        if not self._seen_mark:  # a model that was not taught harmony
-            out.say(self._header)
-
-
-class _Body:
-    """What is said on one channel."""
-
-    markers: Sequence[str] = (*_ENDS, _START, _CHANNEL)
-
-    def __init__(self, channel: str, index: int | None = None) -> None:
-        self._channel = channel
-        self._index = index
+    def __init__(self, *, is_marked: bool = False) -> None:
+        self._is_marked = is_marked  # a mark stood before it: it is a header
+        self._pieces: list[str] = []
+        self._length = 0
+        self._is_text = False
 
     def read(self, text: str, out: Out) -> None:
-        if self._index is not None:
-            out.argue(self._index, text)
-        elif self._channel == "analysis":
-            out.think(text)
-        else:
+        if self._is_text:
             out.say(text)
+            return
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._length > _HEADER_MAX:
+            self._is_text = True
+            out.say("".join(self._pieces))
 
     def meet(self, marker: str, out: Out) -> Reader:
-        return _Head().meet(marker, out) if marker in (_START, _CHANNEL) else _Head()
+        header = "".join(self._pieces).strip()
+        if self._is_text:
+            self._pieces, self._is_text = [], False
+        elif not self._is_marked and _TO.search(header) is None and header not in ("", "assistant"):
+            out.say("".join(self._pieces))
+            self._pieces = []
+        self._is_marked = marker not in _ENDS
+        if marker == _MESSAGE:
+            return self._body("".join(self._pieces), out)
+        if marker == _START or marker in _ENDS:
+            return _Head(is_marked=self._is_marked)
+        self._pieces.append(" ")
+        return self
 
     def end(self, out: Out) -> None:
-        pass
+        if not self._is_marked and not self._is_text:  # a model that was not taught harmony
+            out.say("".join(self._pieces))
+
+    def _body(self, header: str, out: Out) -> Reader:
+        to = _TO.search(header)
+        if to is not None:
+            out.call(to["name"])
+            return _Arguments()
+        return _Thought() if "analysis" in header else _Words()
+
+
+class _Words(Reader):
+    """What is said to the caller."""
+
+    @property
+    def markers(self) -> Sequence[str]:
+        return (*_ENDS, _START, _CHANNEL)
+
+    def read(self, text: str, out: Out) -> None:
+        out.say(text)
+
+    def meet(self, marker: str, out: Out) -> Reader:
+        return _Head(is_marked=marker in (_START, _CHANNEL))
+
+
+class _Thought(_Words):
+    @property
+    def is_thought(self) -> bool:
+        return True
+
+    def read(self, text: str, out: Out) -> None:
+        out.think(text)
+
+
+class _Arguments(_Words):
+    def read(self, text: str, out: Out) -> None:
+        out.argue(text)
+
+    def meet(self, marker: str, out: Out) -> Reader:
+        out.end_call(whole=marker == _CALL)
+        return super().meet(marker, out)
+
+    def end(self, out: Out) -> None:
+        out.end_call(whole=False)

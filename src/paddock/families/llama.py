@@ -1,139 +1,143 @@
-"""Llama 3.x and CodeLlama: a call is bare JSON, or a list in Python's spelling, and stands alone in the answer."""
+"""Llama 3.x: a call is bare JSON, or a list in Python's spelling, and stands alone. Llama 2 and CodeLlama: tags."""
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from paddock.families.call_reader import CallReader
-from paddock.families.family import PlainFamily, Turn, knows_tools, told_in_text, turn_of
-from paddock.families.function_tags import FunctionTagsReader
-from paddock.families.pythonic import read_calls
-from paddock.families.speech import Out, Reader, Speech
-from paddock.families.tagged import Tags
+from paddock.families.call_reader import CallReader, CallsReader
+from paddock.families.family import PlainFamily
+from paddock.families.function_tags import FUNCTION, FunctionReader
+from paddock.families.out import Out
+from paddock.families.pythonic import CHARACTERS_MAX, read_calls
+from paddock.families.speech import Reader
+from paddock.families.tagged import COMMON_MARKUP, AnswerReader, Tags, tagged_calls
+from paddock.families.turns import Turn, one_call_a_turn
 from paddock.vocabulary import Message, Tool
 
 _PYTHON_TAG: Final = "<|python_tag|>"
 _ENDS: Final = ("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>")
-_UNDECIDED_MAX: Final = 256  # characters of something that looks like a call, and names none of the tools
+_UNDECIDED_MAX: Final = 512  # characters of an object that may be a call, and has no name yet
+_PYTHON_CALL: Final = re.compile(r"\[\s*(?P<name>[\w.\-]*)\s*(?P<next>.?)", re.DOTALL)
 
 
 class LlamaFamily(PlainFamily):
     name: ClassVar[str] = "llama"
     end_texts: ClassVar[Sequence[str]] = _ENDS
-    keeps_special_tokens: ClassVar[bool] = True  # `<|python_tag|>` is one
-    tags: ClassVar[Tags] = Tags(think="", think_end="", call="", call_end="", ends=_ENDS)
+    markup: ClassVar[frozenset[str]] = COMMON_MARKUP | frozenset({_PYTHON_TAG})
+    tags: ClassVar[Tags] = Tags(ends=_ENDS)
 
     def conversation(self, messages: Sequence[Message], tools: Sequence[Tool], template: str) -> Sequence[Turn]:
         """See Family. Llama's template takes one call a message."""
-        if not knows_tools(template):
-            return told_in_text(messages, tools, Tags())
-        turns: list[Turn] = []
-        for message in messages:
-            turn = turn_of(message)
-            calls = turn.get("tool_calls", [])
-            if len(calls) <= 1:
-                turns.append(turn)
-            else:
-                turns.extend({**turn, "tool_calls": [call]} for call in calls)
-        return turns
+        return one_call_a_turn(super().conversation(messages, tools, template))
 
-    def speech(self, prompt_tail: str, tools: Sequence[Tool]) -> Speech:
-        names = frozenset(tool.name for tool in tools)
-        return Speech(_Opening(tools) if names else _Rest(self.tags), tool_names=names)
+    def answer_reader(self, tools: Sequence[Tool]) -> AnswerReader:
+        """See PlainFamily. Its opening words decide: `{` and `[` may be calls."""
+        if not tools:
+            return AnswerReader(self.tags, {}, silent=(_PYTHON_TAG,))
+        return _Opening(self.tags, tools)
 
 
-class _Rest:
-    """Everything is said, but for the tokens that end a turn."""
+class Llama2Family(PlainFamily):
+    """No tools in its template: they are told in words. Its system message has tags of its own, which the template writes."""
 
-    def __init__(self, tags: Tags) -> None:
-        self._tags = tags
-
-    @property
-    def markers(self) -> Sequence[str]:
-        return (*self._tags.ends, _PYTHON_TAG)
-
-    def read(self, text: str, out: Out) -> None:
-        out.say(text)
-
-    def meet(self, marker: str, out: Out) -> Reader:
-        return self
-
-    def end(self, out: Out) -> None:
-        pass
+    name: ClassVar[str] = "llama2"
+    end_texts: ClassVar[Sequence[str]] = ("</s>",)
+    tags: ClassVar[Tags] = Tags(ends=("</s>",))
 
 
-class _Opening:
-    """The first characters decide: `{` and `[` may be calls, `<function=` is one, anything else is said."""
+class _Opening(AnswerReader):
+    """Until it is clear whether the answer is calls or text; then either."""
 
-    markers: Sequence[str] = (*_ENDS, _PYTHON_TAG, "<function=")
-
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self._tools = tools
-        self._text = ""
-        self._said = False
-        self._call: CallReader | None = None
-        self._try = Out()
+    def __init__(self, tags: Tags, tools: Sequence[Tool]) -> None:
+        super().__init__(
+            tags,
+            {
+                FUNCTION: lambda back: FunctionReader(back, tools, _ENDS),
+                "<tool_call>": tagged_calls("</tool_call>", *_ENDS),
+            },
+            silent=(_PYTHON_TAG, "</tool_call>"),
+        )
+        self._tools = frozenset(tool.name for tool in tools)
+        self._held: list[str] = []
+        self._length = 0
+        self._is_python = False  # it is a list of calls, if it is whole in the end
+        self._is_text = False
+        self._calls: CallsReader | None = None
 
     def read(self, text: str, out: Out) -> None:
-        if self._said:
-            out.say(text)
-            return
-        self._text += text
-        start = self._text.lstrip()[:1]
-        if self._call is not None or start == "{":
-            self._read_objects(out)
-        elif start and start != "[":
-            self._give_up(out)
+        if self._calls is not None:
+            self._calls.feed(text)
+        elif self._is_text:
+            super().read(text, out)
+        else:
+            self._held.append(text)
+            self._length += len(text)
+            self._decide(out)
 
     def meet(self, marker: str, out: Out) -> Reader:
-        if marker == "<function=":
-            return FunctionTagsReader(Tags(think="", think_end="", call="", call_end="", ends=_ENDS), self._tools).meet(
-                marker, out
-            )
-        return self
+        self.end(out)
+        # After its own tag, or a thought, an answer may be calls again; after anything else it is text.
+        self._is_text = marker not in (_PYTHON_TAG, self._tags.think, self._tags.think_end)
+        return super().meet(marker, out)
 
     def end(self, out: Out) -> None:
-        if self._said:
-            return
-        text = self._text.strip()
-        if text.startswith("["):
-            calls = read_calls(text, out.tool_names)
+        if self._calls is not None:
+            self._calls.end()
+            self._calls = None
+        elif not self._is_text:
+            text = "".join(self._held)
+            calls = read_calls(text, out.tool_names) if self._is_python else []
             for name, arguments in calls:
-                out.call(name, arguments)
-            if not calls:
-                self._give_up(out)
-        elif self._call is not None:
-            self._call.end()
-            if not out.call_count:
-                self._give_up(out)
+                out.call(name)
+                out.argue(arguments)
+                out.end_call()
+            self._settle("" if calls else text, out)
 
-    def _read_objects(self, out: Out) -> None:
-        """One object after the other, `;` or blanks between them."""
-        if self._call is None and not self._names_a_tool(out):
+    def _decide(self, out: Out) -> None:
+        """Look at the first characters, however many there are: so the same is decided however they came."""
+        if self._is_python:
+            if self._length > CHARACTERS_MAX:
+                self._settle("".join(self._held), out)
             return
-        while self._text:
-            if self._call is None or self._call.is_done:
-                self._text = self._text.lstrip(" \t\r\n;,")
-                if not self._text:
-                    return
-                if self._call is not None:
-                    self._call.end()
-                self._call = CallReader(out)
-            self._text = self._call.feed(self._text)
+        held = "".join(self._held)
+        text = held[:_UNDECIDED_MAX].lstrip()
+        names = self._names_a_tool(text)
+        if names is None and self._length < _UNDECIDED_MAX:
+            return
+        if not names:
+            self._settle(held, out)
+        elif not self._is_python:
+            self._calls = CallsReader(out)
+            self._calls.feed(held)
+            self._forget()
 
-    def _names_a_tool(self, out: Out) -> bool:
-        """Whether the object that begins is a call. While that is open, nothing is told."""
-        trial = Out()
+    def _names_a_tool(self, text: str) -> bool | None:
+        """Whether what begins like this is a call; None while that is open."""
+        if text.startswith("["):
+            match = _PYTHON_CALL.match(text)
+            assert match is not None, "it matches every bracket"
+            name, after = match["name"], match["next"]
+            if not after:
+                return None if any(tool.startswith(name) for tool in self._tools) else False
+            if name or after != "{":
+                self._is_python = name in self._tools and after == "("
+                return self._is_python
+            text = text[match.start("next") :]
+        if not text.startswith("{"):
+            return False if text else None
+        trial = Out(self._tools)
         reader = CallReader(trial)
-        reader.feed(self._text.lstrip())
-        if trial.calls:
-            if trial.calls[0].name in out.tool_names:
-                return True
-            self._give_up(out)
-        elif reader.is_done or reader.is_broken or len(self._text) > _UNDECIDED_MAX:
-            self._give_up(out)
-        return False
+        reader.feed(text)
+        if trial.take().calls:
+            return True
+        return False if reader.is_over or reader.has_name else None
 
-    def _give_up(self, out: Out) -> None:
-        self._said = True
-        out.say(self._text)
-        self._text = ""
+    def _settle(self, text: str, out: Out) -> None:
+        """It is text."""
+        self._is_text = True
+        self._forget()
+        if text:
+            super().read(text, out)
+
+    def _forget(self) -> None:
+        self._held, self._length, self._is_python = [], 0, False

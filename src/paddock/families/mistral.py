@@ -5,13 +5,16 @@ import string
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from paddock.families.call_reader import CallReader
-from paddock.families.family import PlainFamily, Turn
-from paddock.families.speech import Out, Reader, Speech
-from paddock.families.tagged import Tags
+from paddock.families.call_reader import CallsReader
+from paddock.families.family import PlainFamily
+from paddock.families.out import Out
+from paddock.families.speech import Reader
+from paddock.families.tagged import COMMON_MARKUP, AnswerReader, Opening, Tags, tagged_calls
+from paddock.families.turns import Turn
 from paddock.vocabulary import Message, Tool
 
 _CALLS: Final = "[TOOL_CALLS]"
+_CALL_ID: Final = "[CALL_ID]"
 _ARGUMENTS: Final = "[ARGS]"
 _LETTERS: Final = string.ascii_letters + string.digits
 _ENDS: Final = ("</s>",)
@@ -20,8 +23,9 @@ _ENDS: Final = ("</s>",)
 class MistralFamily(PlainFamily):
     name: ClassVar[str] = "mistral"
     end_texts: ClassVar[Sequence[str]] = _ENDS
-    keeps_special_tokens: ClassVar[bool] = True  # `[TOOL_CALLS]` is one
+    markup: ClassVar[frozenset[str]] = COMMON_MARKUP | frozenset({_CALLS, _CALL_ID, _ARGUMENTS, "[THINK]", "[/THINK]"})
     tags: ClassVar[Tags] = Tags(think="[THINK]", think_end="[/THINK]", ends=_ENDS)
+    thought_end: ClassVar[str] = "[/THINK]"
 
     def conversation(self, messages: Sequence[Message], tools: Sequence[Tool], template: str) -> Sequence[Turn]:
         """See Family. The template refuses ids that are not nine letters or digits."""
@@ -33,9 +37,12 @@ class MistralFamily(PlainFamily):
                 call["id"] = nine_letters(call["id"])
         return turns
 
-    def speech(self, prompt_tail: str, tools: Sequence[Tool]) -> Speech:
-        names = frozenset(tool.name for tool in tools)
-        return Speech(_Answer(self.tags), tool_names=names)
+    def answer_reader(self, tools: Sequence[Tool]) -> AnswerReader:
+        openings: dict[str, Opening] = {_CALLS: _Calls}
+        if tools:
+            openings["<tool_call>"] = tagged_calls("</tool_call>", *_ENDS)
+        silent = (_ARGUMENTS, _CALL_ID, *(("</tool_call>",) if tools else ()))
+        return AnswerReader(self.tags, openings, silent=silent, calls_end_thoughts=bool(tools))
 
 
 def nine_letters(call_id: str) -> str:
@@ -46,71 +53,47 @@ def nine_letters(call_id: str) -> str:
     return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:9])
 
 
-class _Answer:
-    """What is said and thought, up to the calls."""
-
-    def __init__(self, tags: Tags) -> None:
-        self._tags = tags
-        self._thinks = False
-
-    @property
-    def markers(self) -> Sequence[str]:
-        return (_CALLS, self._tags.think, self._tags.think_end, "<tool_call>", *self._tags.ends)
-
-    def read(self, text: str, out: Out) -> None:
-        if self._thinks:
-            out.think(text)
-        else:
-            out.say(text)
-
-    def meet(self, marker: str, out: Out) -> Reader:
-        if marker in (_CALLS, "<tool_call>"):
-            return _Calls(out)
-        self._thinks = marker == self._tags.think
-        return self
-
-    def end(self, out: Out) -> None:
-        pass
-
-
-class _Calls:
+class _Calls(Reader):
     """A list of objects, or `name[ARGS]{…}` as newer models write it."""
 
-    def __init__(self, out: Out) -> None:
-        self._call = CallReader(out)
-        self._name = ""
-        self._named: int | None = None
-
     @property
     def markers(self) -> Sequence[str]:
-        return (_CALLS, _ARGUMENTS, "</tool_call>", *_ENDS)
+        return (_CALLS, _ARGUMENTS, _CALL_ID, *_ENDS)
+
+    def __init__(self, back: Reader) -> None:
+        self._back = back
+        self._objects: CallsReader | None = None
+        self._name: list[str] = []
+        self._is_name = True  # not yet at the arguments
 
     def read(self, text: str, out: Out) -> None:
-        if self._named is not None:
-            out.argue(self._named, text)
-            return
-        if self._name or (not self._call.whole and text.lstrip()[:1] not in ("", "{", "[", ",")):
-            self._name += text
-            return
-        while text:
-            if self._call.is_done:
-                self._call.end()
-                self._call = CallReader(out)
-            if not self._call.whole:
-                text = text.lstrip(" \t\r\n[],")
-            if text:
-                text = self._call.feed(text)
+        if self._objects is None and not self._name and not out.is_calling:
+            text = text.lstrip()
+            if text[:1] in ("{", "["):
+                self._objects = CallsReader(out)
+        if self._objects is not None:
+            self._objects.feed(text)
+        elif out.is_calling:
+            out.argue(text)
+        elif self._is_name and text:
+            self._name.append(text)
 
     def meet(self, marker: str, out: Out) -> Reader:
-        if marker == _ARGUMENTS:
-            self._named = out.call(self._name.strip())
-            return self
-        if marker == _CALLS:
-            self._call.end()
-            return _Calls(out)
+        if marker == _CALL_ID:
+            self._is_name = False  # what follows is the id
+        elif marker == _ARGUMENTS:
+            if self._name and not out.is_calling:
+                out.call("".join(self._name).strip())
+                self._name = []
+        else:
+            self.end(out)
+            return _Calls(self._back) if marker == _CALLS else self._back
         return self
 
     def end(self, out: Out) -> None:
-        self._call.end()
-        if not out.call_count:
-            out.say((self._name or self._call.whole).strip())
+        if self._objects is not None:
+            self._objects.end()
+            return
+        out.end_call()
+        if self._name:
+            out.say("".join(self._name))

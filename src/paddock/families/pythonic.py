@@ -5,34 +5,18 @@ import json
 from collections.abc import Collection
 from typing import Final
 
-_CHARACTERS_MAX: Final = 100_000
+CHARACTERS_MAX: Final = 65_536
 
 
 def read_calls(text: str, tool_names: Collection[str]) -> list[tuple[str, str]]:
-    """Name and arguments (JSON) of every call; empty when `text` is anything else, or calls what is no tool.
-
-    A JSON list of `{"name": …, "arguments": …}` counts too.
-    """
-    if len(text) > _CHARACTERS_MAX:
+    """Name and arguments (JSON) of every call; empty when `text` is anything else, or calls what is no tool."""
+    if len(text) > CHARACTERS_MAX:
         return []
     try:
-        calls = _from_json(json.loads(text))
-    except (ValueError, RecursionError):
-        try:
-            calls = _from_python(ast.parse(text.strip(), mode="eval").body)
-        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-            return []
-    return calls if all(name in tool_names for name, _ in calls) else []
-
-
-def _from_json(value: object) -> list[tuple[str, str]]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) and "name" in item for item in value):  # pyright: ignore[reportUnknownVariableType]
+        calls = _from_python(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return []
-    calls: list[tuple[str, str]] = []
-    for item in value:  # pyright: ignore[reportUnknownVariableType]
-        arguments = item.get("arguments", item.get("parameters", {}))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        calls.append((str(item["name"]), json.dumps(arguments, ensure_ascii=False)))  # pyright: ignore[reportUnknownArgumentType]
-    return calls
+    return calls if all(name in tool_names for name, _ in calls) else []
 
 
 def _from_python(node: ast.expr) -> list[tuple[str, str]]:
@@ -42,5 +26,5 @@ def _from_python(node: ast.expr) -> list[tuple[str, str]]:
         if not isinstance(call, ast.Call) or call.args:
             raise ValueError("no call with named arguments")
         arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
-        found.append((ast.unparse(call.func), json.dumps(arguments, ensure_ascii=False)))
+        found.append((ast.unparse(call.func), json.dumps(arguments, ensure_ascii=False, allow_nan=False)))
     return found

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from paddock.families.family import PlainFamily
-from paddock.families.function_tags import FunctionTagsReader
-from paddock.families.speech import Speech
-from paddock.families.tagged import Tags
+from paddock.families.function_tags import FUNCTION, FunctionReader
+from paddock.families.tagged import AnswerReader, Tags
 from paddock.vocabulary import Tool
+
+_ENDS = ("<|im_end|>", "<|endoftext|>")
 
 
 class QwenFamily(PlainFamily):
     name: ClassVar[str] = "qwen"
-    end_texts: ClassVar[Sequence[str]] = ("<|im_end|>", "<|endoftext|>")
-    tags: ClassVar[Tags] = Tags(ends=("<|im_end|>", "<|endoftext|>"))
+    end_texts: ClassVar[Sequence[str]] = _ENDS
+    tags: ClassVar[Tags] = Tags(ends=_ENDS)
 
 
 class QwenCoderFamily(QwenFamily):
@@ -21,8 +22,9 @@ class QwenCoderFamily(QwenFamily):
 
     name: ClassVar[str] = "qwen_coder"
 
-    def speech(self, prompt_tail: str, tools: Sequence[Tool]) -> Speech:
-        names = frozenset(tool.name for tool in tools)
-        if not names:
-            return super().speech(prompt_tail, tools)
-        return Speech(FunctionTagsReader(self.tags, tools), tool_names=names)
+    def answer_reader(self, tools: Sequence[Tool]) -> AnswerReader:
+        if not tools:
+            return super().answer_reader(tools)
+        # `<tool_call>` stands around them, or does not.
+        silent = (self.tags.call, self.tags.call_end)
+        return AnswerReader(self.tags, {FUNCTION: lambda back: FunctionReader(back, tools, _ENDS)}, silent=silent)
