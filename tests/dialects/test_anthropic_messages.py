@@ -227,6 +227,10 @@ def test_every_parameter_of_the_official_client_is_taken_or_refused_by_name() ->
             "messages[1].content[0].input",
         ),
         ({"system": [{"type": "image"}]}, "system[0]"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]}]},
+            "messages[0].content[0].citations",
+        ),
         ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "x"}}]}, "system[0].cache_control.type"),
         ({"temperature": 1.5}, "temperature"),
         ({"top_k": -1}, "top_k"),

@@ -121,16 +121,16 @@ class _Reading:
             )
         self._check_answered()
 
-    def text(self, block: ResultBlock, where: str) -> str:
-        """What a text block says. Raises UsageError for any other."""
+    def text(self, block: ResultBlock, where: str, *, cites: bool = False) -> str:
+        """What a text block says. Raises UsageError for any other, and for citations where nobody `cites`."""
         if block.type in _PICTURES:
             raise wrong(where, f"`{self.model[:80]}` reads no {_PICTURES[block.type]}.", "Send text.")
         if block.type != "text":
             raise wrong(f"{where}.type", f"A block of type `{block.type}` is not taken here.", "Send text.")
         if block.text is None:
             raise _missing(where, "text")
-        if isinstance(block, TextPart) and block.citations:
-            raise wrong(f"{where}.citations", "Citations are not taken.", "Leave `citations` out.")
+        if isinstance(block, TextPart) and block.citations and not cites:
+            raise wrong(f"{where}.citations", "Only the assistant's texts have citations.", "Leave `citations` out.")
         return block.text
 
     def _assistant(self, turn: Turn, where: str) -> None:
@@ -150,7 +150,7 @@ class _Reading:
                 case "tool_use":
                     calls.append(self._call(block, at))
                 case _:
-                    texts.append(self.text(block, at))
+                    texts.append(self.text(block, at, cites=True))
         said = Message(
             role="assistant",
             content="\n".join(texts),

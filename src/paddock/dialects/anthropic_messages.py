@@ -28,7 +28,8 @@ from paddock.dialects.openai_fields import (
 )
 from paddock.vocabulary import ChatRequest, FormatKind, OutputFormat, Priority, Sampling, Thinking
 
-VERSIONS: Final = ("2023-06-01", "2023-01-01")
+# The newest has no sampling settings any more, since Anthropic's own models take none; here they are taken in every version.
+VERSIONS: Final = ("2026-10-21", "2023-06-01", "2023-01-01")
 _NESTED: Final = (
     "messages",
     "system",
