@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field
+from pydantic import Field, model_validator
 
 from paddock.dialects.ollama_fields import (
     Asked,
@@ -26,17 +26,27 @@ TOOLS_MAX: Final = 512
 CALLS_MAX: Final = 512
 
 
-class CalledFunction(Fields):
+class Members(Fields):
+    """An object within a request. Ollama's own clients send `null` for what nobody set."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        members = as_object(value)
+        return value if members is None else {name: each for name, each in members.items() if each is not None}
+
+
+class CalledFunction(Members):
     name: Annotated[str, Field(min_length=1, max_length=256)]
     arguments: Any = Field(default_factory=dict[str, Any], description="An object.")
 
 
-class CalledTool(Fields):
+class CalledTool(Members):
     id: ShortText = ""
     function: CalledFunction
 
 
-class ChatMessage(Fields):
+class ChatMessage(Members):
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
@@ -46,34 +56,24 @@ class ChatMessage(Fields):
     tool_call_id: ShortText = Field(default="", description="With role `tool`: which call this is the result of.")
 
 
-class FunctionFields(Fields):
+class FunctionFields(Members):
     name: Annotated[str, Field(min_length=1, max_length=256)]
     description: str = ""
     parameters: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
-class ToolFields(Fields):
+class ToolFields(Members):
     type: Literal["function"] = "function"
     function: FunctionFields
-
-
-def _without_nulls(value: Any) -> Any:
-    """Ollama's own clients send members that are `null` for what they leave out."""
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-    members = as_object(value)
-    return value if members is None else {name: each for name, each in members.items() if each is not None}
 
 
 class ChatFields(CommonFields):
     """The body of a chat request."""
 
-    messages: Annotated[list[ChatMessage], Field(max_length=MESSAGES_MAX), BeforeValidator(_without_nulls)] = Field(
+    messages: Annotated[list[ChatMessage], Field(max_length=MESSAGES_MAX)] = Field(
         default_factory=list[ChatMessage], description="None: the model is loaded, or with `keep_alive` 0 unloaded."
     )
-    tools: Annotated[list[ToolFields], Field(max_length=TOOLS_MAX), BeforeValidator(_without_nulls)] = Field(
-        default_factory=list[ToolFields]
-    )
+    tools: Annotated[list[ToolFields], Field(max_length=TOOLS_MAX)] = Field(default_factory=list[ToolFields])
 
 
 def parse_chat(body: bytes, *, request_id: str, tenant: str) -> Asked:

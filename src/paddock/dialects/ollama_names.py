@@ -5,11 +5,13 @@ from typing import Final
 from paddock.errors import InvalidReference
 
 LATEST: Final = ":latest"
+_SCHEME: Final = "ollama://"  # with which the library tells names of people from those of Hugging Face
 _HUGGING_FACE: Final = ("hf.co/", "huggingface.co/", "www.huggingface.co/")
 
 
 def tagged(name: str) -> str:
     """`name` as it is listed: `:latest` stands where there is no tag, since clients compare with it."""
+    name = name.removeprefix(_SCHEME)
     return name if ":" in name.rpartition("/")[2] else name + LATEST
 
 
@@ -20,6 +22,11 @@ def plain(name: str) -> str:
     return name.removesuffix(LATEST)
 
 
+def meant_by(name: str) -> tuple[str, ...]:
+    """What a model may be called here when a client says `name`, likeliest first."""
+    return tuple(dict.fromkeys((name, plain(name), f"{_SCHEME}{name}", f"{_SCHEME}{tagged(name)}")))
+
+
 def pull_reference(name: str) -> str:
     """What to pull when a client says `name`. Raises InvalidReference for a registry that only the request names.
 
@@ -28,13 +35,11 @@ def pull_reference(name: str) -> str:
     for host in _HUGGING_FACE:
         if name.startswith(host):
             return f"hf://{plain(name)}"
-    first, slash, rest = name.removeprefix("ollama://").partition("/")
+    first, slash, rest = name.removeprefix(_SCHEME).partition("/")
     own = first in ("registry.ollama.ai", "ollama.com")
-    if "://" in name.removeprefix("ollama://") or (
-        slash and not own and (set(".:") & set(first) or first == "localhost")
-    ):
+    if "://" in name.removeprefix(_SCHEME) or (slash and not own and (set(".:") & set(first) or first == "localhost")):
         raise InvalidReference(
             f"`{name[:80]}` names a place of its own to fetch from.",
             hint="Give a model of Ollama's registry, such as `llama3.2:3b`, or `hf.co/org/name`; for others, `paddock pull`.",
         )
-    return f"ollama://{rest if own else name.removeprefix('ollama://')}"
+    return f"{_SCHEME}{rest if own else name.removeprefix(_SCHEME)}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paddock.dialects.ollama_answers import time_text
-from paddock.dialects.ollama_names import plain, tagged
+from paddock.dialects.ollama_names import meant_by, plain, tagged
 from paddock.dialects.ollama_wire import Details, ListedModel, ModelList, RunningList, RunningModel, ShownModel
 from paddock.pool.status import MemoryState
 from paddock.providers.naming import resolve
@@ -20,7 +20,10 @@ _PARAMETERS: Final = ("temperature", "top_p", "top_k", "repeat_penalty")
 
 async def known_name(rooms: ServerRooms, name: str) -> str:
     """`name` as the library knows it: `pony:latest` is `pony`, unless something here is called just that."""
-    return name if await rooms.library.find(name) is not None else plain(name)
+    for meant in meant_by(name):
+        if await rooms.library.find(meant) is not None:
+            return meant
+    return plain(name)
 
 
 async def tags(rooms: ServerRooms) -> ModelList:
