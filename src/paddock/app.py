@@ -7,6 +7,7 @@ Nothing here decides anything. Whoever wants a library opens one:
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.catalog.known import built_in_models
+from paddock.chats.book import ChatBook
+from paddock.chats.chats import ChatLimits
 from paddock.config.schema import Config
 from paddock.db.engine import Database
 from paddock.fleet.fleet import Fleet
@@ -92,17 +95,31 @@ class World:
 @asynccontextmanager
 async def open_library(config: Config, world: World | None = None) -> AsyncGenerator[Library]:
     """The library that `config` describes. Pulls that run when the block ends are paused."""
-    world = world or World()
-    database = await Database.open(config.database.url or config.paths.database_file)
-    try:
-        with _client(config) as client:
-            library = _build(config, world, database, client)
-            try:
-                yield library
-            finally:
-                await library.close()
-    finally:
-        await database.close()
+    async with _open_database(config) as database, _open_library(config, world or World(), database) as library:
+        yield library
+
+
+@asynccontextmanager
+async def open_chats(config: Config, world: World | None = None) -> AsyncGenerator[ChatBook]:
+    """The conversations that are kept where `config` says."""
+    async with _open_database(config) as database:
+        yield _chats(config, world or World(), database)
+
+
+@asynccontextmanager
+async def _open_database(config: Config) -> AsyncGenerator[Database]:
+    async with await Database.open(config.database.url or config.paths.database_file) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _open_library(config: Config, world: World, database: Database) -> AsyncGenerator[Library]:
+    with _client(config) as client:
+        library = _build(config, world, database, client)
+        try:
+            yield library
+        finally:
+            await library.close()
 
 
 @asynccontextmanager
@@ -174,7 +191,8 @@ async def open_server(
     metrics = Metrics(world.clock)
     life = life or Life()
     async with (
-        open_library(config, known_users) as library,
+        _open_database(config) as database,
+        _open_library(config, known_users, database) as library,
         open_fleet() as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics) as pool,
     ):
@@ -182,6 +200,7 @@ async def open_server(
         yield ServerRooms(
             config=config,
             library=library,
+            chats=_chats(config, world, database),
             pool=pool,
             provider=LocalProvider(pool, config, find=library.get),
             metrics=metrics,
@@ -293,6 +312,12 @@ def _responses(config: Config, world: World, database: Database) -> KeptResponse
     kept = config.responses
     bounds = Bounds(count=kept.count_max, size_bytes=kept.bytes_max, age=timedelta(days=kept.days))
     return KeptResponses(database, bounds=bounds, now=world.now)
+
+
+def _chats(config: Config, world: World, database: Database) -> ChatBook:
+    kept = config.chats
+    limits = ChatLimits(chats_max=kept.count_max, messages_max=kept.messages_max, bytes_max=kept.bytes_max)
+    return ChatBook(database=database, limits=limits, now=world.now, new_id=lambda: secrets.token_hex(6))
 
 
 def _sources(config: Config, client: HttpClient, world: World) -> Mapping[SourceKind, Source]:

@@ -80,6 +80,8 @@ def everything(cli: Cli, folder: Path) -> Iterator[tuple[str, Done]]:
     yield "config unset", cli("config", "unset", "disk.factor", "--json")
     yield "config path", cli("config", "path", "--json")
     yield "config init", cli("config", "init", "--workspace", "--json")
+    yield "chat --list", cli("chat", "--list", "--json")
+    yield "chat --delete", cli("chat", "--delete", "--all", "--yes", "--json")
     yield "doctor", cli("doctor", "--json")
     yield "rm", cli("rm", "tiny", "--yes", "--json")
 
@@ -98,6 +100,7 @@ def test_every_document_is_what_its_schema_says(cli: Cli) -> None:
         seen.add(command)
     # These want a model that runs, a process or a server: their own tests look at them.
     seen |= {"bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch"}
+    seen |= {"chat", "chat --show", "chat --rename"}
     assert seen == set(document_types()), "a command whose document nobody looks at"
 
 

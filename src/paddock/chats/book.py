@@ -80,6 +80,8 @@ class ChatBook:
 
     async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]:
         """Write down what was said next. Raises UsageError for what is no message, TooLarge when there is no room for it."""
+        if not messages:
+            raise UsageError("There is nothing to write down.", hint="Give a message.", param="messages")
         for message in messages:
             check_message(message)
         async with self._database.session(exclusive=True) as session:

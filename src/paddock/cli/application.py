@@ -44,7 +44,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Talk": (
         Command(("run",), "run:run", "Ask a model once."),
-        Command(("chat",), "chat:chat", "Talk with a model, which remembers what was said."),
+        Command(("chat",), "chat:chat", "Talk with a model; what was said is kept."),
         Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
     ),
     "Serve": (

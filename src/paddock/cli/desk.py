@@ -18,7 +18,7 @@ from paddock.errors import NetworkError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from paddock.client.discovery import Address
-    from paddock.client.interface import ModelLibrary, ModelPool
+    from paddock.client.interface import ModelLibrary, ModelPool, SavedChats
     from paddock.config.schema import Config
     from paddock.library.library import Library
 
@@ -147,6 +147,21 @@ class Desk:
             with suppress(NetworkError):  # it has just ended, and the next one starts with a fresh look
                 async with connected(self.server) as connection:
                     await RemoteLibrary(connection).list(refresh=True)
+
+    @asynccontextmanager
+    async def chats(self) -> AsyncGenerator["SavedChats"]:
+        """The conversations that are kept: through the server of this home when one runs, else in this process."""
+        if self.server is None:
+            from paddock.app import open_chats
+
+            async with open_chats(self.config, self.invocation.world) as chats:
+                yield chats
+            return
+        from paddock.client.opening import connected
+        from paddock.client.remote_chats import RemoteChats
+
+        async with connected(self.server) as connection:
+            yield RemoteChats(connection)
 
     @asynccontextmanager
     async def pool(self) -> AsyncGenerator["ModelPool"]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -63,46 +63,67 @@ class AnswerDocument:
     tokens_per_second: float | None  # after the first token; None for a single one
 
 
+@dataclass(slots=True)
+class Heard:
+    """What came of one answer so far: all there is of one that was cut."""
+
+    model: str = ""
+    texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    finish_reason: FinishReason = FinishReason.CANCELLED  # until it says how it ended
+    usage: Usage | None = None
+    began: float = 0.0
+    first: float | None = None  # when the first token came
+    ended: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def take(self, event: GenerateEvent) -> None:
+        if self.first is None and (event.token_ids or event.text):
+            self.first = time.monotonic()
+        self.texts.append(event.text)
+        self.thoughts.append(event.reasoning)
+        if event.finish_reason is not None:
+            self.finish_reason, self.usage = event.finish_reason, event.usage or self.usage
+
+
 class Speaker:
     """One loaded model that answers at this desk."""
 
     def __init__(self, desk: Desk, name: str, ask: Ask, *, verbose: bool) -> None:
+        self.name = name
         self._desk = desk
-        self._name = name
         self._ask = ask
         self._verbose = verbose
 
-    async def answer(self, messages: Sequence[Message], said: list[str]) -> AnswerDocument:
-        """Answer the last of `messages`, written as it comes unless JSON is wanted. `said` fills on the way.
+    async def answer(self, messages: Sequence[Message], heard: "Heard") -> AnswerDocument:
+        """Answer the last of `messages`, written as it comes unless JSON is wanted. `heard` fills on the way.
 
         Raises what `generate` raises; what was written by then is whole lines.
         """
-        began = time.monotonic()
-        first: float | None = None
-        reason, usage = FinishReason.CANCELLED, Usage()
+        heard.model = self.name
+        heard.began = time.monotonic()
         events = self._ask(tuple(messages))
         try:
             async with aclosing(events):
                 async for event in events:
-                    if first is None and (event.token_ids or event.text):
-                        first = time.monotonic()
-                    said.append(event.text)
+                    heard.take(event)
                     self._write(event.text)
-                    if event.finish_reason is not None:
-                        reason, usage = event.finish_reason, event.usage or usage
         finally:
-            ended = time.monotonic()
-            if said:
+            heard.ended = time.monotonic()
+            if heard.texts:
                 self._write("\n")
-        first = first or ended
+        usage, first = heard.usage or Usage(), heard.first or heard.ended
         later = usage.completion_tokens - 1
         document = AnswerDocument(
-            model=self._name,
-            text="".join(said),
-            finish_reason=reason,
+            model=self.name,
+            text=heard.text,
+            finish_reason=heard.finish_reason,
             usage=usage,
-            first_token_seconds=round(first - began, 4),
-            tokens_per_second=round(later / (ended - first), 1) if later > 0 and ended > first else None,
+            first_token_seconds=round(first - heard.began, 4),
+            tokens_per_second=round(later / (heard.ended - first), 1) if later > 0 and heard.ended > first else None,
         )
         self._tell_speed(document)
         return document

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from paddock.catalog.compare import Comparison
+from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.messages import NewMessage, SavedMessage
 from paddock.library.cleaning import Pruned
 from paddock.library.details import ModelDetails
 from paddock.library.library import Confirm
@@ -94,6 +96,28 @@ class ModelLibrary(Protocol):
     ) -> Sequence[Verification]: ...
 
     def clear_cache(self) -> None: ...
+
+
+class SavedChats(Protocol):
+    """Conversations that are kept. `ChatBook` is one; its docstrings hold for every other."""
+
+    async def list(
+        self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
+    ) -> ChatPage: ...
+
+    async def get(self, chat_id: str) -> Chat: ...
+
+    async def create(self, *, model: str, title: str | None = None) -> Chat: ...
+
+    async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]: ...
+
+    async def rename(self, chat_id: str, title: str) -> ChatSummary: ...
+
+    async def branch(self, chat_id: str, *, at: int) -> Chat: ...
+
+    async def delete(self, chat_id: str) -> ChatSummary: ...
+
+    async def delete_all(self) -> ChatsDeleted: ...
 
 
 class ModelPool(Protocol):

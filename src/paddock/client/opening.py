@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paddock.client.connection import Connection
 from paddock.client.discovery import Address, find_server
 from paddock.client.paddock import Paddock
+from paddock.client.remote_chats import RemoteChats
 from paddock.client.remote_library import RemoteLibrary
 from paddock.client.remote_pool import RemotePool
 from paddock.client.remote_provider import RemoteProvider
@@ -63,6 +64,7 @@ async def _behind(address: Address) -> AsyncGenerator[Paddock]:
     async with connected(address) as connection:
         yield Paddock(
             library=RemoteLibrary(connection),
+            chats=RemoteChats(connection),
             pool=RemotePool(connection),
             provider=RemoteProvider(connection),
             url=connection.url,
@@ -77,6 +79,7 @@ async def _here(config: Config, world: "World | None") -> AsyncGenerator[Paddock
     async with open_server(config, world, token=secrets.token_hex()) as rooms:
         yield Paddock(
             library=rooms.library,
+            chats=rooms.chats,
             pool=ModelsInMemory(rooms.pool, rooms.library, now=rooms.now),
             provider=rooms.provider,
             url=None,

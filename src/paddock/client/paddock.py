@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 
 from paddock.catalog.compare import Comparison
 from paddock.client.asking import Answer, Answers, Manner, Part, as_messages, stream_answer, whole_answer
-from paddock.client.interface import ModelLibrary, ModelPool
+from paddock.client.interface import ModelLibrary, ModelPool, SavedChats
 from paddock.errors import PaddockError
 from paddock.library.details import ModelDetails
 from paddock.library.pulling.plan import Plan, PullOptions
@@ -31,11 +31,15 @@ class HowToAnswer(TypedDict, total=False):
 class Paddock:
     """A library, a pool, and models that answer: in this process, or behind a server. Every failure is a PaddockError.
 
-    `library` and `pool` can do more than the methods here, which are what most programs want.
+    `library` and `pool` can do more than the methods here, which are what most programs want. `chats` are the conversations
+    that are kept.
     """
 
-    def __init__(self, *, library: ModelLibrary, pool: ModelPool, provider: Answers, url: str | None) -> None:
+    def __init__(
+        self, *, library: ModelLibrary, chats: SavedChats, pool: ModelPool, provider: Answers, url: str | None
+    ) -> None:
         self.library = library
+        self.chats = chats
         self.pool = pool
         self.url = url  # of the server that does the work; None is this process
         self._provider = provider

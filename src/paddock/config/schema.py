@@ -268,6 +268,15 @@ class Library(Section):
     )
 
 
+class Chats(Section):
+    keep: Switch = Field(default=True, description="Whether `paddock chat` keeps conversations, in the database.")
+    count_max: Count = Field(
+        default=1000, description="Conversations kept; the one that rested longest goes when one more begins."
+    )
+    messages_max: Count = Field(default=4000, description="The most messages of one conversation.")
+    bytes_max: Size = Field(default=parse_size("16MB"), description="The most that one conversation takes.")
+
+
 class DatabaseSettings(Section):
     url: DatabaseUrl = Field(
         default="", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
@@ -294,6 +303,7 @@ class Settings(Section):
     )
     hub: Hub = Field(default_factory=Hub, description="Where models come from.")
     library: Library = Field(default_factory=Library, description="What is remembered about models, and how long.")
+    chats: Chats = Field(default_factory=Chats, description="Conversations that are kept.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")
 
 

@@ -6,6 +6,7 @@ async with await Database.open(config.database.url or config.paths.database_file
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -64,6 +65,8 @@ class Database:
     @classmethod
     async def _open_file(cls, path: Path, now: Callable[[], datetime], busy_timeout_s: float) -> Self:
         notices = await asyncio.to_thread(sqlite.prepare, path, now=now(), busy_timeout_s=busy_timeout_s)
+        # When a log is to hold everything, the driver would write down every value of every row.
+        logging.getLogger("aiosqlite").setLevel(logging.WARNING)
         engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), hide_parameters=True)
 
         def tune(connection: Any, _record: object) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
 from paddock.library.library import Library
 from paddock.providers.provider import Provider
@@ -23,6 +24,7 @@ class ServerRooms:
 
     config: Config
     library: Library
+    chats: ChatBook
     pool: "Pool"
     provider: Provider
     metrics: Metrics

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from paddock.cli.commands.chat import converse
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
-from paddock.cli.speaking import Manner, Speaker, opening_messages, speaker
+from paddock.cli.speaking import Heard, Manner, Speaker, opening_messages, speaker
 from paddock.errors import UsageError
 from paddock.vocabulary import Message
 
@@ -37,11 +37,11 @@ async def run(
         raise UsageError("There is nothing to answer.", hint='Give a prompt: `paddock run pony "Hello"`.')
     async with speaker(desk, model, manner) as speaking:
         if prompt is None:
-            await converse(desk, speaking, manner)
+            await converse(desk, speaking, opening_messages(manner), None)
         else:
             await _answer_once(desk, speaking, [*opening_messages(manner), Message(role="user", content=prompt)])
 
 
 async def _answer_once(desk: Desk, speaking: Speaker, messages: list[Message]) -> None:
-    document = await speaking.answer(messages, [])
+    document = await speaking.answer(messages, Heard())
     desk.answer(document, lambda screen: None)  # the text was written as it came

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes.admin import config, library, logs, models, notes, pulls
+from paddock.server.routes.admin import chats, config, library, logs, models, notes, pulls
 
 
 def router(rooms: ServerRooms) -> APIRouter:
     """The whole admin API."""
     routes = APIRouter(prefix="/admin", tags=["admin"])
-    for room in (models, library, pulls, notes, config, logs):
+    for room in (models, library, pulls, chats, notes, config, logs):
         routes.include_router(room.router(rooms))
     return routes

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from paddock.chats.messages import SavedMessage
 from paddock.errors import PaddockError
 from paddock.library.handbook import RegistryEntry, TemplateEntry
 from paddock.library.pulling.jobs import PullJob
@@ -72,6 +73,13 @@ class TemplateList:
 class RenderedTemplate:
     name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedMessages:
+    """Messages that were written down."""
+
+    messages: tuple[SavedMessage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,156 @@
+"""`/admin/chats/*`: conversations that are kept."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from paddock.chats.book import PAGE_MAX
+from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.messages import PARTS_MAX, MessagePart, NewMessage, PartKind, Role, Timing
+from paddock.server.rooms import ServerRooms
+from paddock.server.routes.admin.answers import FAILURES, Body, answer
+from paddock.server.routes.admin.shapes import SavedMessages
+from paddock.vocabulary import FinishReason, ToolCall, Usage
+
+_MESSAGES_MAX = 1000
+
+Id = Annotated[str, Path(max_length=64)]
+Model = Annotated[str, Field(min_length=1, max_length=512)]
+Title = Annotated[str, Field(min_length=1, max_length=1000)]
+Few = Annotated[int, Field(ge=0, le=1 << 40)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class ChatBody(Body):
+    model: Model
+    title: Title | None = Field(default=None, description="Empty: its first message gives it one.")
+
+
+class CallBody(Body):
+    id: str = Field(max_length=200)
+    name: str = Field(max_length=200)
+    arguments: str = Field(description="JSON text, as the model wrote it.")
+
+
+class PartBody(Body):
+    kind: PartKind
+    text: str | None = Field(default=None, description="Of `text`, `reasoning` and `tool_result`.")
+    call: CallBody | None = Field(default=None, description="Of `tool_call`.")
+    call_id: str | None = Field(default=None, max_length=200, description="Of `tool_result`: the call it answers.")
+    media_type: str | None = Field(default=None, max_length=100, description="Of `image`.")
+    data: str | None = Field(default=None, description="Of `image`: base64.")
+
+    def part(self) -> MessagePart:
+        call = ToolCall(id=self.call.id, name=self.call.name, arguments=self.call.arguments) if self.call else None
+        return MessagePart(
+            kind=self.kind, text=self.text, call=call, call_id=self.call_id, media_type=self.media_type, data=self.data
+        )
+
+
+class UsageBody(Body):
+    prompt_tokens: Few = 0
+    cached_tokens: Few = 0
+    completion_tokens: Few = 0
+    drafted_tokens: Few = 0
+    accepted_tokens: Few = 0
+
+
+class TimingBody(Body):
+    first_token_seconds: Seconds | None = None
+    seconds: Seconds
+
+
+class MessageBody(Body):
+    role: Role
+    parts: list[PartBody] = Field(max_length=PARTS_MAX)
+    model: Model | None = Field(default=None, description="Of an answer: who gave it.")
+    finish_reason: FinishReason | None = Field(default=None, description="Of an answer; `cancelled` is cut.")
+    usage: UsageBody | None = None
+    timing: TimingBody | None = None
+
+    def message(self) -> NewMessage:
+        return NewMessage(
+            role=self.role,
+            parts=tuple(part.part() for part in self.parts),
+            model=self.model,
+            finish_reason=self.finish_reason,
+            usage=Usage(**self.usage.model_dump()) if self.usage else None,
+            timing=Timing(**self.timing.model_dump()) if self.timing else None,
+        )
+
+
+class MessagesBody(Body):
+    messages: list[MessageBody] = Field(min_length=1, max_length=_MESSAGES_MAX)
+
+
+class TitleBody(Body):
+    title: Title
+
+
+class BranchBody(Body):
+    at: int = Field(ge=0, description="The position of the last message that the branch begins with.")
+
+
+def router(rooms: ServerRooms) -> APIRouter:
+    routes = APIRouter(prefix="/chats", responses=FAILURES)
+    _reading(routes, rooms)
+    _writing(routes, rooms)
+    return routes
+
+
+def _reading(routes: APIRouter, rooms: ServerRooms) -> None:
+    chats = rooms.chats
+
+    @routes.get("", operation_id="list_chats", response_model=ChatPage)
+    async def list_chats(
+        search: Annotated[str, Query(max_length=500, description="Words in titles and messages.")] = "",
+        model: Annotated[str | None, Query(max_length=512)] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+        before: Annotated[int | None, Query(ge=0, description="The `next` of the page before.")] = None,
+    ) -> Response:
+        """Conversations that are kept, the latest first, without what was said in them."""
+        return answer(await chats.list(search=search, model=model, limit=limit, before=before))
+
+    @routes.get("/{chat_id}", operation_id="get_chat", response_model=Chat)
+    async def get_chat(chat_id: Id) -> Response:
+        """One conversation, whole."""
+        return answer(await chats.get(chat_id))
+
+
+def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
+    chats = rooms.chats
+
+    @routes.post("", operation_id="create_chat", response_model=Chat, status_code=201)
+    async def create(body: ChatBody) -> Response:
+        """Begin a conversation. When there are more than are kept, the one that rested longest goes."""
+        return answer(await chats.create(model=body.model, title=body.title), 201)
+
+    @routes.post("/{chat_id}/messages", operation_id="append_to_chat", response_model=SavedMessages, status_code=201)
+    async def append(chat_id: Id, body: MessagesBody) -> Response:
+        """Write down what was said next."""
+        saved = await chats.append(chat_id, [message.message() for message in body.messages])
+        return answer(SavedMessages(messages=tuple(saved)), 201)
+
+    @routes.put("/{chat_id}/title", operation_id="rename_chat", response_model=ChatSummary)
+    async def rename(chat_id: Id, body: TitleBody) -> Response:
+        """Give a conversation another title."""
+        return answer(await chats.rename(chat_id, body.title))
+
+    @routes.post("/{chat_id}/branch", operation_id="branch_chat", response_model=Chat, status_code=201)
+    async def branch(chat_id: Id, body: BranchBody) -> Response:
+        """A new conversation with everything up to one message. The other one stays as it is."""
+        return answer(await chats.branch(chat_id, at=body.at), 201)
+
+    @routes.delete("/{chat_id}", operation_id="delete_chat", response_model=ChatSummary)
+    async def delete(chat_id: Id) -> Response:
+        """Delete a conversation for good; the answer is what it was."""
+        return answer(await chats.delete(chat_id))
+
+    @routes.delete("", operation_id="delete_all_chats", response_model=ChatsDeleted)
+    async def delete_all(
+        everything: Annotated[Literal["true"], Query(alias="all", description="Says that it is no mistake.")],
+    ) -> Response:
+        """Delete every conversation for good."""
+        return answer(await chats.delete_all())
