@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from msgspec import UNSET
 
 from paddock.dialects.openai_asked import Asked
+from paddock.dialects.openai_calls import call_deltas, whole_calls
 from paddock.dialects.openai_logprobs import TextOffsets, chat_logprobs, mean_logprob
 from paddock.dialects.openai_wire import (
     DONE,
@@ -25,7 +26,7 @@ from paddock.dialects.openai_wire import (
     encode,
     event,
 )
-from paddock.vocabulary import FinishReason, GenerateEvent, TokenLogprob, Usage
+from paddock.vocabulary import FinishReason, GenerateEvent, TokenLogprob, ToolCallDelta, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,9 @@ class _Collected:
     """One choice so far."""
 
     texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    calls: list[ToolCallDelta] = field(default_factory=list[ToolCallDelta])
+    thought_tokens: int = 0
     logprobs: list[tuple[TokenLogprob, ...]] = field(default_factory=list[tuple[TokenLogprob, ...]])
     finish_reason: FinishReason | None = None
     usage: Usage = field(default_factory=Usage)
@@ -79,10 +83,14 @@ class _Choices:
     def collect(self, choice: int, event: GenerateEvent) -> None:
         collected = self._choices[choice]
         collected.texts.append(event.text)
+        collected.thoughts.append(event.reasoning)
+        collected.calls.extend(event.tool_calls)
         collected.logprobs.extend(event.logprobs)
-        self._note_end(choice, event)
+        self._note(choice, event)
 
-    def _note_end(self, choice: int, event: GenerateEvent) -> None:
+    def _note(self, choice: int, event: GenerateEvent) -> None:
+        if event.reasoning and not event.text:
+            self._choices[choice].thought_tokens += len(event.token_ids)
         if event.finish_reason is not None:
             self._choices[choice].finish_reason = event.finish_reason
             self._choices[choice].usage = event.usage or Usage()
@@ -119,6 +127,7 @@ class _Choices:
             completion_tokens_details=CompletionDetails(
                 accepted_prediction_tokens=accepted,
                 rejected_prediction_tokens=sum(usage.drafted_tokens for usage in every) - accepted,
+                reasoning_tokens=sum(each.thought_tokens for each in self._choices),
             ),
         )
 
@@ -138,10 +147,14 @@ class ChatRenderer(_Choices):
             self._begun.add(choice)
             said = self._event(ChunkChoice(index=choice, delta=Delta(role="assistant", content="")))
         logprobs = chat_logprobs(event.logprobs) if event.logprobs and self._asked.logprobs is not None else None
+        self._note(choice, event)
+        if event.reasoning:
+            said += self._event(ChunkChoice(index=choice, delta=Delta(reasoning_content=event.reasoning)))
         if event.text or logprobs is not None:
             said += self._event(ChunkChoice(index=choice, delta=Delta(content=event.text), logprobs=logprobs))
+        if event.tool_calls:
+            said += self._event(ChunkChoice(index=choice, delta=Delta(tool_calls=call_deltas(event.tool_calls))))
         if event.finish_reason is not None:
-            self._note_end(choice, event)
             said += self._event(
                 ChunkChoice(index=choice, delta=Delta(), finish_reason=_finish_word(event.finish_reason))
             )
@@ -162,7 +175,7 @@ class ChatRenderer(_Choices):
                 choices=[
                     ChatChoice(
                         index=number,
-                        message=ChatMessageOut(content="".join(choice.texts)),
+                        message=_message(choice),
                         finish_reason=_finish_word(choice.finish_reason),
                         logprobs=chat_logprobs(choice.logprobs) if self._asked.logprobs is not None else None,
                     )
@@ -202,7 +215,7 @@ class CompletionRenderer(_Choices):
         if choice not in self._begun:
             self._begun.add(choice)
             text = self._front(choice) + text
-        self._note_end(choice, event)
+        self._note(choice, event)
         wanted = self._asked.logprobs
         logprobs = None
         if wanted is not None and event.logprobs:
@@ -246,6 +259,13 @@ class CompletionRenderer(_Choices):
             choices=list(choices),
             usage=cast("CompletionUsage", usage),
         )
+
+
+def _message(choice: _Collected) -> ChatMessageOut:
+    text, thought, calls = "".join(choice.texts), "".join(choice.thoughts), whole_calls(choice.calls)
+    return ChatMessageOut(
+        content=None if calls and not text else text, tool_calls=calls or UNSET, reasoning_content=thought or UNSET
+    )
 
 
 def _finish_word(reason: FinishReason | None) -> FinishWord:

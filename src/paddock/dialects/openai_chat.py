@@ -3,10 +3,12 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from paddock.dialects.openai_asked import Asked
-from paddock.dialects.openai_fields import INT32_MAX, Fields, ShortText, parse, read_object, unknown_names, wrong
+from paddock.dialects.openai_chat_tools import ToolFields, toolbox_of
+from paddock.dialects.openai_fields import INT32_MAX, ShortText, parse, read_object, unknown_names, wrong
+from paddock.dialects.openai_messages import ChatMessage, messages_of
 from paddock.dialects.openai_sampling import (
     CommonFields,
     includes_usage,
@@ -17,42 +19,15 @@ from paddock.dialects.openai_sampling import (
     sampling_of,
     tier_of,
 )
-from paddock.vocabulary import ChatRequest, Message
+from paddock.dialects.openai_tools import TOOLS_MAX, Effort, effort_option, thinking_of, with_template_thinking
+from paddock.vocabulary import ChatRequest
 
 MESSAGES_MAX: Final = 10_000
-PARTS_MAX: Final = 1024
 TOP_LOGPROBS_MAX: Final = 20
 TEMPLATE_OPTIONS_MAX: Final = 64
 TEMPLATE_OPTIONS_BYTES_MAX: Final = 64 * 1024
 # A template's own names: whoever could set them would write the prompt past the template.
 _TEMPLATE_NAMES: Final = ("messages", "tools", "add_generation_prompt", "tokenize", "return_tensors", "return_dict")
-_PART_KINDS: Final = {"image_url": "images", "input_audio": "audio", "file": "files", "video_url": "videos"}
-
-
-def _as_parts(value: Any) -> Any:
-    return [{"type": "text", "text": value}] if isinstance(value, str) else value
-
-
-class Part(Fields):
-    """A piece of a message's content."""
-
-    type: Literal["text", "refusal", "image_url", "input_audio", "file", "video_url"]
-    text: str | None = None
-    refusal: str | None = None
-
-
-class ChatMessage(Fields):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[
-        list[Part] | None,
-        Field(max_length=PARTS_MAX),
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[Part] | None),
-    ] = None
-    name: ShortText | None = None
-    refusal: str | None = None
-    tool_calls: Any = None
-    function_call: Any = None
-    audio: Any = None
 
 
 class ChatFields(CommonFields):
@@ -65,7 +40,10 @@ class ChatFields(CommonFields):
     metadata: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
     ] = Field(default_factory=dict[str, str], description="Comes back with the answer.")
+    tools: Annotated[list[ToolFields], Field(max_length=TOOLS_MAX)] = Field(default_factory=list[ToolFields])
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] = "auto"
     parallel_tool_calls: bool = True
+    reasoning_effort: Effort | None = Field(default=None, description="`none` answers without a thought before.")
     safety_identifier: ShortText = Field(default="", description="Taken, and kept nowhere.")
     prompt_cache_key: ShortText = Field(default="", description="Taken; prompts are cached without it.")
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
@@ -77,19 +55,24 @@ class ChatFields(CommonFields):
 def parse_chat(body: bytes, *, request_id: str, tenant: str, default_model: str) -> Asked:
     """What `body` asks for. Raises UsageError that names the field, the rule and the remedy."""
     given = read_object(body)
-    refuse_what_is_not_taken(given)
+    refuse_what_is_not_taken(given, chat=True)
     fields = parse(ChatFields, given)
     sampling, left_open = sampling_of(fields, max_tokens=_max_tokens(fields), top_logprobs=_top_logprobs(fields))
+    toolbox = toolbox_of(fields.tools, fields.tool_choice, parallel=fields.parallel_tool_calls)
+    template_options = _template_options(fields.chat_template_kwargs)
     request = ChatRequest(
         id=request_id,
         model=fields.model,
         sampling=sampling,
         left_open=left_open,
-        messages=_messages(fields.messages, model=fields.model or default_model),
+        messages=messages_of(fields.messages, model=fields.model or default_model),
         choices=fields.n,
         priority=priority_of(fields),
         tenant=tenant,
-        template_options=_template_options(fields.chat_template_kwargs),
+        tools=toolbox.tools,
+        tool_choice=toolbox.choice,
+        thinking=with_template_thinking(thinking_of(fields.reasoning_effort), template_options),
+        template_options={**effort_option(fields.reasoning_effort), **template_options},
         keep_alive=keep_alive_of(fields),
     )
     return Asked(
@@ -122,41 +105,6 @@ def _top_logprobs(fields: ChatFields) -> int | None:
             raise wrong("top_logprobs", "`top_logprobs` is for answers with `logprobs`.", "Set `logprobs`, too.")
         return None
     return fields.top_logprobs or 0
-
-
-def _messages(given: list[ChatMessage], *, model: str) -> tuple[Message, ...]:
-    """Turns as templates take them: `developer` is OpenAI's newer word for `system`."""
-    return tuple(
-        Message(
-            role="system" if message.role == "developer" else message.role,
-            content=_text(message, f"messages[{number}]", model),
-            name=message.name,
-        )
-        for number, message in enumerate(given)
-    )
-
-
-def _text(message: ChatMessage, where: str, model: str) -> str:
-    """What `message` says. Raises UsageError for whatever is not text."""
-    if message.role in ("tool", "function"):
-        raise wrong(f"{where}.role", f"Role `{message.role}` is not taken.", "Tools are not called here.")
-    for name in ("tool_calls", "function_call", "audio"):
-        if getattr(message, name):
-            raise wrong(f"{where}.{name}", f"`{name}` is not taken.", "Send the assistant's text.")
-    if message.content is None:
-        if message.role == "assistant":
-            return message.refusal or ""
-        raise wrong(f"{where}.content", f"`{where}.content` is missing.", "Send a text.")
-    return "\n".join(_part(part, f"{where}.content[{number}]", model) for number, part in enumerate(message.content))
-
-
-def _part(part: Part, where: str, model: str) -> str:
-    if part.type in _PART_KINDS:
-        raise wrong(where, f"`{model[:80]}` reads no {_PART_KINDS[part.type]}.", "Send text.")
-    text = part.text if part.type == "text" else part.refusal
-    if text is None:
-        raise wrong(f"{where}.{part.type}", f"`{where}.{part.type}` is missing.", "Send a text.")
-    return text
 
 
 def _template_options(given: dict[str, Any]) -> dict[str, Any]:

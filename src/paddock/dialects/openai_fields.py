@@ -24,7 +24,7 @@ BIASES_MAX: Final = 1024
 CHOICES_MAX: Final = 128  # answers of one request, whatever asks for them: `n`, `best_of`, several prompts
 _EXPLAINED_BYTES_MAX: Final = 1_000_000  # a broken body is searched for the culprit up to this size
 _VALUE_CHARACTERS_MAX: Final = 60
-_NESTED: Final = ("messages", "stream_options")
+_NESTED: Final = ("messages", "stream_options", "tools")
 _NAME_CHARACTERS_MAX: Final = 64
 
 ShortText = Annotated[str, Field(max_length=512)]

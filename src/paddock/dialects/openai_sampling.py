@@ -32,12 +32,17 @@ _REFUSED: Final[Mapping[str, tuple[tuple[object, ...], str]]] = {
     "audio": ((), "Paddock makes text only. Leave it out."),
     "modalities": ((["text"],), 'Paddock makes text only. Leave it out, or send `["text"]`.'),
     "verbosity": (("medium",), "Say in the messages how long the answer should be."),
-    "reasoning_effort": (("none",), "Models answer without thinking here. Leave it out, or send `none`."),
-    "tools": (([],), "Tools are not called here. Leave it out."),
-    "tool_choice": (("none", "auto"), "Tools are not called here. Leave it out."),
-    "functions": (([],), "Functions are not called here. Leave it out."),
-    "function_call": (("none", "auto"), "Functions are not called here. Leave it out."),
+    "functions": (([],), "Send `tools`, OpenAI's newer word for them."),
+    "function_call": (("none", "auto"), "Send `tool_choice`, OpenAI's newer word for it."),
     "suffix": (("",), "The models here do not write between two texts. Leave it out."),
+}
+_CHAT_ONLY: Final[Mapping[str, tuple[tuple[object, ...], str]]] = {
+    "reasoning_effort": (
+        ("none",),
+        "A text goes on without a thought. Leave it out, or ask at `/v1/chat/completions`.",
+    ),
+    "tools": (([],), "Tools are called at `/v1/chat/completions`."),
+    "tool_choice": (("none", "auto"), "Tools are called at `/v1/chat/completions`."),
 }
 _OPEN: Final = ("temperature", "top_p", "top_k", "repetition_penalty")
 _TOP_P_MIN: Final = 1e-6  # OpenAI takes 0 and means the likeliest token
@@ -89,9 +94,9 @@ class CommonFields(Fields):
     )
 
 
-def refuse_what_is_not_taken(given: Mapping[str, Any]) -> None:
+def refuse_what_is_not_taken(given: Mapping[str, Any], *, chat: bool = False) -> None:
     """Raises UsageError for the first field of OpenAI's that asks for something that does not exist here."""
-    for name, (harmless, hint) in _REFUSED.items():
+    for name, (harmless, hint) in (_REFUSED if chat else {**_REFUSED, **_CHAT_ONLY}).items():
         value = given.get(name)
         if value is not None and not any(type(value) is type(each) and value == each for each in harmless):
             raise wrong(name, f"`{name}` is not taken.", hint)
@@ -108,7 +113,7 @@ def refuse_what_is_not_taken(given: Mapping[str, Any]) -> None:
 
 def known_besides() -> tuple[str, ...]:
     """Names of fields that are looked at, though no class holds them."""
-    return (*_REFUSED, "response_format", "prompt_cache_options")
+    return (*_REFUSED, *_CHAT_ONLY, "response_format", "prompt_cache_options")
 
 
 def sampling_of(

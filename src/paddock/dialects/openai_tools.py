@@ -100,6 +100,13 @@ def thinking_of(effort: Effort | None) -> Thinking:
     return Thinking(enabled=None if effort is None else effort != "none")
 
 
+def effort_option(effort: Effort | None) -> Mapping[str, Any]:
+    """Told to the templates of models that know degrees of it; `high` is the most that any knows."""
+    if effort is None or effort == "none":
+        return {}
+    return {"reasoning_effort": {"minimal": "low", "low": "low", "medium": "medium"}.get(effort, "high")}
+
+
 def with_template_thinking(thinking: Thinking, template_options: Mapping[str, Any]) -> Thinking:
     """`enable_thinking`, the word of many chat templates, goes before `reasoning_effort`. Raises UsageError."""
     asked = template_options.get("enable_thinking")

@@ -52,8 +52,23 @@ class CompletionUsage(Wire, frozen=True, kw_only=True):
     completion_tokens_details: CompletionDetails
 
 
+class CalledFunction(Wire, frozen=True, kw_only=True):
+    name: str
+    arguments: str
+
+
+class CallOut(Wire, frozen=True, kw_only=True):
+    id: str
+    function: CalledFunction
+    type: Literal["function"] = "function"
+
+
 class ChatMessageOut(Wire, frozen=True, kw_only=True):
-    content: str
+    """`reasoning_content` is not OpenAI's: what servers of open models call a thought."""
+
+    content: str | None
+    tool_calls: list[CallOut] | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
     role: Literal["assistant"] = "assistant"
     refusal: None = None
 
@@ -77,9 +92,25 @@ class ChatCompletion(Wire, frozen=True, kw_only=True):
     metadata: dict[str, str] | UnsetType = UNSET
 
 
+class FunctionDelta(Wire, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    arguments: str = ""
+
+
+class CallDelta(Wire, frozen=True, kw_only=True):
+    """More of a call; only the first has its id, type and name."""
+
+    index: int
+    function: FunctionDelta
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+
+
 class Delta(Wire, frozen=True, kw_only=True):
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[CallDelta] | UnsetType = UNSET
 
 
 class ChunkChoice(Wire, frozen=True, kw_only=True):

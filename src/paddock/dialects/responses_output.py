@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from paddock.dialects.openai_calls import joined
 from paddock.dialects.openai_logprobs import chat_logprobs
 from paddock.dialects.openai_wire import TokenLogprobs
 from paddock.dialects.responses_items import item_id
@@ -76,7 +77,7 @@ class Output:
             self._held.extend(event.logprobs)
         if event.text:
             yield from self._more("message", event.text)
-        for delta in event.tool_calls:
+        for delta in joined(event.tool_calls):
             self._held.clear()
             yield from self._call(delta)
         if event.finish_reason is not None:

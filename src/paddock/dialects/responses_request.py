@@ -12,7 +12,7 @@ from paddock.dialects.openai_sampling import (
     sampling_of,
     tier_of,
 )
-from paddock.dialects.openai_tools import thinking_of
+from paddock.dialects.openai_tools import effort_option, thinking_of
 from paddock.dialects.responses_fields import ResponseFields, TextFormatFields
 from paddock.dialects.responses_items import Item, Reading, items_of, messages_of
 from paddock.dialects.responses_tools import shown_choice, shown_tools, toolbox_of
@@ -68,6 +68,7 @@ def understood(
         tool_choice=toolbox.choice,
         format=_format(fields.text.format if fields.text else None),
         thinking=thinking_of(effort),
+        template_options=effort_option(effort),
         keep_alive=keep_alive_of(fields),
     )
     return AskedResponse(
