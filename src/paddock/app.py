@@ -134,9 +134,18 @@ async def open_fleet() -> AsyncGenerator[Fleet]:
 
 @asynccontextmanager
 async def open_pool(
-    config: Config, world: World, *, library: Library, fleet: Fleet, observer: "PoolObserver"
+    config: Config,
+    world: World,
+    *,
+    library: Library,
+    fleet: Fleet,
+    observer: "PoolObserver",
+    holds: Callable[[], Config] | None = None,
 ) -> AsyncGenerator["Pool"]:
-    """Models in memory, within what `config` allows. All of them leave with the block."""
+    """Models in memory, within what `config` allows. All of them leave with the block.
+
+    `holds` tells the settings of models that are loaded later, where these may change.
+    """
     from paddock.pool.pool import Pool
     from paddock.pool.settings import pool_settings
     from paddock.pool.specs import predictions, specs
@@ -144,8 +153,8 @@ async def open_pool(
     pool = Pool(
         fleet=fleet,
         find=library.get,
-        predict=predictions(library, config),
-        spec=specs(config),
+        predict=predictions(library, holds or (lambda: config)),
+        spec=specs(holds or (lambda: config)),
         loaded=library.remember_load,
         leaves=library.remember_peak,
         settings=pool_settings(config, usable_bytes=world.machine().memory_bytes),
@@ -167,17 +176,21 @@ async def open_server(
     token: str,
     life: "Life | None" = None,
     log_tail: "LogTail | None" = None,
+    reread: Callable[[], Config] | None = None,
 ) -> AsyncGenerator["ServerRooms"]:
     """Everything that the HTTP edge needs: the library, models in memory, who answers. Runners end with the block.
 
-    `token` is what this person's own programs show instead of a key.
+    `token` is what this person's own programs show instead of a key. `reread` resolves the settings once more, when
+    somebody has changed one; without it all of them stay what they are.
     """
     # Only a server needs these; every other command starts faster without them.
+    from paddock.pool.settings import pool_settings
     from paddock.providers.local import LocalProvider
+    from paddock.server.in_force import InForce
     from paddock.server.keys import Keys
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
-    from paddock.telemetry.logs import LogTail
+    from paddock.telemetry.logs import LogTail, set_level
     from paddock.telemetry.metrics import Metrics
     from paddock.version import VERSION
 
@@ -194,15 +207,24 @@ async def open_server(
         _open_database(config) as database,
         _open_library(config, known_users, database) as library,
         open_fleet() as fleet,
-        open_pool(config, world, library=library, fleet=fleet, observer=metrics) as pool,
+        open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
     ):
         pools.append(pool)
+        provider = LocalProvider(pool, config, find=library.get)
+
+        def apply(changed: Config) -> None:
+            pool.reconfigure(pool_settings(changed, usable_bytes=world.machine().memory_bytes))
+            provider.reconfigure(changed)
+            set_level(changed.log.level)
+
+        in_force = InForce(config, reread=reread or (lambda: config), apply=apply)
         yield ServerRooms(
             config=config,
+            in_force=in_force,
             library=library,
             chats=_chats(config, world, database),
             pool=pool,
-            provider=LocalProvider(pool, config, find=library.get),
+            provider=provider,
             metrics=metrics,
             log_tail=log_tail or LogTail(config.log.tail_lines),
             keys=Keys(admin_key=admin_key, token=token),

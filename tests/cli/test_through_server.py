@@ -135,6 +135,16 @@ def test_ctrl_c_pauses_a_pull_at_the_server_and_the_same_command_goes_on(
     assert cli("pull", "org/slow", "--json").document["name"] == "org/slow"
 
 
+def test_a_changed_setting_is_taken_up_by_the_server(cli: Cli, server: RunningServer) -> None:
+    """Or it says that it holds from the next start on; nobody has to guess."""
+    done = cli("config", "set", "pool.max_models", "2")
+    assert "Holds now." in done.out
+    assert cli("ps", "--json").document["max_models"] == 2
+    assert "from the next start" in cli("config", "set", "server.port", "1234").out
+    assert "Holds now." in cli("config", "unset", "pool.max_models").out
+    assert cli("ps", "--json").document["max_models"] == 4
+
+
 def _timeless(document: object) -> object:
     """Without what changes from one look to the next."""
     if isinstance(document, dict):

@@ -79,7 +79,12 @@ class RunningServer:
             )
             self.url = server.address
             async with open_server(
-                config, real_time(self._site.world), admin_key=self._admin_key, token=self.token, life=self._life
+                config,
+                real_time(self._site.world),
+                admin_key=self._admin_key,
+                token=self.token,
+                life=self._life,
+                reread=lambda: self._site.config,
             ) as rooms:
                 self.rooms = rooms
                 await serving.serve(rooms, listener, server, ready=self._up.set)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -166,8 +167,53 @@ def test_a_setting_is_written_to_the_file_and_says_whether_it_holds_already(http
     assert http.get("/admin/config/disk.facto").status_code == 400
     settings = {line["key"]: line for line in http.get("/admin/config").json()["settings"]}
     assert settings["server.port"]["source"] == "default"
+    assert settings["disk.factor"]["value"] == 2, "what is in force, not what the file says"
     assert not http.delete("/admin/config/disk.factor").json()["applied"]
     assert site.config.disk.factor == 2
+
+
+def test_limits_and_options_hold_at_once(http: httpx2.Client, site: Site) -> None:
+    """Nobody restarts a server, and cuts off whom it answers, to give its models less memory."""
+    http.post("/admin/models/load/pony")
+    http.post("/admin/models/load/foal")
+    for key, value in {"pool.max_models": "1", "options.max_tokens": "3", "pool.keep_alive": "forever"}.items():
+        changed = http.put(f"/admin/config/{key}", json={"value": value}).json()
+        assert (changed["applied"], changed["note"]) == (True, "Holds now."), changed
+    status = http.get("/admin/models/status").json()
+    assert status["max_models"] == 1
+    assert [name for name, model in status["loaded_models"].items() if model["state"] != "unloading"] == ["foal"]
+    body = {"model": "foal", "messages": [{"role": "user", "content": "Tell me a story."}], "ignore_eos": True}
+    answer = http.post("/v1/chat/completions", json=body).json()
+    assert answer["usage"]["completion_tokens"] == 3
+    changed = http.put("/admin/config/models.foal.options.max_tokens", json={"value": "2"}).json()
+    assert changed["applied"]
+    assert http.post("/v1/chat/completions", json=body).json()["usage"]["completion_tokens"] == 2
+    settings = {line["key"]: line for line in http.get("/admin/config").json()["settings"]}
+    assert (settings["pool.max_models"]["value"], settings["options.max_tokens"]["value"]) == (1, 3)
+    for key, value in {"pool.preload": "pony", "models.pony.pin": "true", "server.port": "1234"}.items():
+        changed = http.put(f"/admin/config/{key}", json={"value": value}).json()
+        assert (changed["applied"], changed["note"]) == (False, "Holds from the next start of the server on.")
+    site.config.paths.config_file.write_text("pool: {max_models: 3}\n")
+    assert http.post("/admin/config/reread", json={"key": "pool.max_models"}).json()["applied"]
+    assert http.get("/admin/models/status").json()["max_models"] == 3, "what somebody wrote with an editor"
+    http.delete("/admin/config/pool.max_models")
+
+
+def test_a_variable_goes_over_what_is_written(tmp_path: Path, site: Site) -> None:
+    """The answer tells what holds, so that nobody wonders why nothing changed."""
+    site = Site(tmp_path, site.hub, BUILTIN_MODELS, environment={"PADDOCK_POOL__MAX_MODELS": "2"})
+    with RunningServer(site) as server, httpx2.Client(base_url=server.url, timeout=60) as http:
+        changed = http.put("/admin/config/pool.max_models", json={"value": "1"}).json()
+        assert changed["value"] == 2
+        assert "PADDOCK_POOL__MAX_MODELS" in changed["source"]
+        assert http.get("/admin/models/status").json()["max_models"] == 2
+
+
+def test_a_model_that_was_just_loaded_shows_its_cache(http: httpx2.Client) -> None:
+    """A dashboard that divides by the blocks there are must not meet a zero."""
+    http.post("/admin/models/unload/pony", params={"force": True})
+    http.post("/admin/models/load/pony")
+    assert http.get("/admin/models/status").json()["loaded_models"]["pony"]["kv"]["blocks_total"] > 0
 
 
 def test_registry_and_templates_are_kept(http: httpx2.Client) -> None:

@@ -63,6 +63,24 @@ class Stream(threading.Thread):
         return self.lines[-1] == "data: [DONE]"
 
 
+class Whole(threading.Thread):
+    """A client that waits for a long answer in one piece."""
+
+    def __init__(self, server: Process) -> None:
+        super().__init__()
+        self._server = server
+        self.answer: httpx2.Response | None = None
+        self.start()
+        assert eventually(lambda: _leases(server) > 4)
+
+    def run(self) -> None:
+        self.answer = self._server.post("/v1/chat/completions", json={**LONG, "stream": False})
+
+
+def _leases(server: Process) -> int:
+    return server.get("/admin/models/status").json()["loaded_models"]["pony"]["leases"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
     """An upgrade or a Ctrl-C must not cut off who is being answered, and must not leave processes behind."""
@@ -83,16 +101,25 @@ def test_a_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
         assert not (server.state / "server.json").exists()
 
 
-def test_an_answer_that_takes_too_long_is_cut_off(tmp_path: Path) -> None:
-    """Who asked the server to end must not wait for ever."""
+def test_an_answer_that_takes_too_long_is_cut_off_and_says_so(tmp_path: Path) -> None:
+    """Who asked the server to end must not wait for ever; whoever reads half an answer must not take it for a whole one."""
     with running(tmp_path, **PONY, PADDOCK_SERVER__DRAIN_S="0.2") as server:
         assert eventually(lambda: pony_is_ready(server))
         streams = [Stream(server) for _ in range(4)]
+        whole = Whole(server)
         runners = server.runners
         server.process.send_signal(signal.SIGTERM)
         assert server.ends() == 0
         assert gone(runners)
-        assert not all(stream.was_whole for stream in streams)
+        broken = [stream for stream in streams if not stream.was_whole]
+        assert broken
+        for stream in broken:
+            assert not stream.failed, "the connection was closed in order"
+            assert json.loads(stream.lines[-1].removeprefix("data: "))["error"]["code"] == "draining"
+        whole.join(60)
+        assert whole.answer is not None
+        if whole.answer.status_code != 200:
+            assert (whole.answer.status_code, whole.answer.json()["error"]["code"]) == (503, "draining")
         assert "server.cut_off" in server.log
 
 

@@ -13,8 +13,8 @@ _UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so 
 _UNKNOWN_BYTES = 64 * 1024 * 1024
 
 
-def specs(config: Config) -> Callable[[ModelRecord], RunnerSpec]:
-    """How to run a model, as the settings say. Raises Incompatible for one that no runner opens."""
+def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
+    """How to run a model, as the settings say that hold then. Raises Incompatible for one that no runner opens."""
 
     def spec(record: ModelRecord) -> RunnerSpec:
         if not record.format.runs_here:
@@ -26,7 +26,7 @@ def specs(config: Config) -> Callable[[ModelRecord], RunnerSpec]:
             name=record.name,
             path=record.path,
             format=record.format,
-            context_window=model_options(config, record.name).context_size,
+            context_window=model_options(config(), record.name).context_size,
         )
 
     return spec
@@ -40,14 +40,14 @@ class Need:
     runner_bytes_max: int  # the limit with which its runner keeps to that
 
 
-def predictions(library: Library, config: Config) -> Callable[[ModelRecord], Awaitable[Need]]:
+def predictions(library: Library, config: Callable[[], Config]) -> Callable[[ModelRecord], Awaitable[Need]]:
     """What a model will take with one conversation that fills the context that the settings plan for.
 
     Told by its files and corrected by what earlier loads took; else guessed from their size.
     """
 
     async def predict(record: ModelRecord) -> Need:
-        known = await library.memory_need(record, context_window=model_options(config, record.name).context_size)
+        known = await library.memory_need(record, context_window=model_options(config(), record.name).context_size)
         if known is not None:
             return Need(known.bytes, known.runner_bytes_max)
         guess = int(record.size_bytes * (1 + _UNKNOWN_EXTRA)) + _UNKNOWN_BYTES

@@ -34,6 +34,10 @@ class LocalProvider:
         self._config = config
         self._find = find
 
+    def reconfigure(self, config: Config) -> None:
+        """These settings hold for requests from now on."""
+        self._config = config
+
     async def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]:
         """See Provider."""
         target = await resolve(request.model, find=self._find, default=self._config.model.default)

@@ -76,7 +76,7 @@ class Answering:
         events = merged([self.rooms.provider.answer(each) for each in self.wanted.requests])
         try:
             if not self.wanted.stream:
-                return await unless_left(self._whole(events), leaving)
+                return await unless_left(self._whole(events), leaving, cut=self.rooms.life.cut)
             return await self._stream(events, leaving)
         except UsageError as error:
             raise self._with_param(error) from None
@@ -116,6 +116,8 @@ class Answering:
                 comment_s=self.rooms.config.server.comment_s,
                 headers=self._headers(accepted),
                 clock=self.rooms.clock,
+                cut=self.rooms.life.cut,
+                failure=self.wanted.failure,
                 framing=self.wanted.framing,
             )
         except BaseException:

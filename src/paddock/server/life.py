@@ -17,6 +17,15 @@ def ending() -> Draining:
     )
 
 
+def cut_off() -> Draining:
+    """What an answer says that the end of the server breaks off."""
+    return Draining(
+        "This server has ended before the answer was complete.",
+        hint="Ask again once it runs again; `server.drain_s` says how long answers may take to end.",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
 class Life:
     """Of one server. Belongs to one event loop."""
 
@@ -25,6 +34,7 @@ class Life:
         self._work = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.cut = asyncio.Event()  # set once running answers have had their time; each says so in its last words
         self.ending = asyncio.Event()  # set once the server ends; whoever streams without end stops at it
 
     @property

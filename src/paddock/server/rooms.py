@@ -9,6 +9,7 @@ from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
 from paddock.library.library import Library
 from paddock.providers.provider import Provider
+from paddock.server.in_force import InForce
 from paddock.server.keys import Keys
 from paddock.server.life import Life
 from paddock.telemetry.logs import LogTail
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class ServerRooms:
     """Everything that a route may want."""
 
-    config: Config
+    config: Config  # as it was at the start
+    in_force: InForce  # as it is now
     library: Library
     chats: ChatBook
     pool: "Pool"

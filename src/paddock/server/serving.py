@@ -93,6 +93,10 @@ async def _drain(rooms: ServerRooms, chores: Chores) -> None:
             await rooms.life.idle()
     except TimeoutError:
         _log.warning("server.cut_off", requests=rooms.life.active)
+        rooms.life.cut.set()
+        with contextlib.suppress(TimeoutError):  # who does not read its last words is cut off without
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await rooms.life.idle()
     await pausing
 
 

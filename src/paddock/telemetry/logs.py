@@ -73,6 +73,14 @@ def get_logger(name: str) -> BoundLogger:
     )
 
 
+def set_level(level: str) -> None:
+    """From now on the log holds this and worse."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for name, quiet in QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, root.level))
+
+
 @contextlib.contextmanager
 def start_logging(settings: Log, *, stream: TextIO, folder: Path, tail: LogTail) -> Generator[None]:
     """Within the block every log line goes to `stream`, to `tail` and, if so set, to a file in `folder`.
@@ -89,9 +97,7 @@ def start_logging(settings: Log, *, stream: TextIO, folder: Path, tail: LogTail)
     root = logging.getLogger()
     before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in QUIET}
     root.handlers[:] = handlers
-    root.setLevel(settings.level.upper())
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(max(level, root.level))
+    set_level(settings.level)
     logging.captureWarnings(capture=True)
     try:
         yield

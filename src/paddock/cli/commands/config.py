@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -15,6 +15,9 @@ from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags, Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
+
+if TYPE_CHECKING:
+    from paddock.config.paths import Paths
 
 T = TypeVar("T")
 
@@ -105,7 +108,8 @@ def set_(
     _edit(path, lambda place: set_value(place, key, value), dry_run=flags.dry_run)
     line = SettingLine(key=key, value=value, source=str(path))
     said = "would be" if flags.dry_run else "is"
-    desk.answer(line, lambda screen: screen.line(f"{key} {said} {value} in {path}."))
+    note = "" if flags.dry_run else _tell_server(desk, key)
+    desk.answer(line, lambda screen: screen.line(f"{key} {said} {value} in {path}.{note}"))
 
 
 @config.command
@@ -116,7 +120,8 @@ def unset(key: Key, /, *, workspace: Here = False, flags: ChangingFlags = _NO_CH
     path = _file(desk, workspace=workspace)
     was_there = _edit(path, lambda place: unset_value(place, key), dry_run=flags.dry_run)
     said = "would be" if flags.dry_run else "is"
-    text = f"{key} {said} out of {path}." if was_there else f"{key} was not in {path}."
+    note = _tell_server(desk, key) if was_there and not flags.dry_run else ""
+    text = f"{key} {said} out of {path}.{note}" if was_there else f"{key} was not in {path}."
     desk.answer(SettingLine(key=key, value=None, source=str(path)), lambda screen: screen.line(text))
 
 
@@ -139,15 +144,42 @@ def path(*, workspace: Here = False, flags: Flags = _NO_FLAGS, desk: Given[Desk]
 
 
 def _file(desk: Desk, *, workspace: bool) -> Path:
-    """Found without reading it: a file that is broken can still be mended."""
+    paths = _paths(desk)
+    return paths.workspace_file if workspace else paths.config_file
+
+
+def _paths(desk: Desk) -> "Paths":
+    """Found without reading a settings file: one that is broken can still be mended."""
     import sys
 
     from paddock.config.paths import find_paths
 
     invocation = desk.invocation
     home = Path(invocation.environment.get("HOME") or Path.home())
-    paths = find_paths(invocation.environment, workspace=invocation.workspace, home=home, platform=sys.platform)
-    return paths.workspace_file if workspace else paths.config_file
+    return find_paths(invocation.environment, workspace=invocation.workspace, home=home, platform=sys.platform)
+
+
+def _tell_server(desk: Desk, key: str) -> str:
+    """Let the server of this home take it up, if one runs; what it says of that. The file is written either way."""
+    from paddock.client.discovery import find_server
+    from paddock.errors import PaddockError
+
+    server = find_server(_paths(desk).state)
+    if server is None:
+        return ""
+    import asyncio
+
+    from paddock.client.opening import connected
+    from paddock.server.routes.admin.shapes import SettingChanged
+
+    async def tell() -> str:
+        async with connected(server) as connection:
+            return (await connection.post("/admin/config/reread", SettingChanged, {"key": key})).note
+
+    try:
+        return f" The server that runs: {asyncio.run(tell())}"
+    except PaddockError as error:
+        return f" The server that runs did not take it up: {error.message}"
 
 
 def _edit(path: Path, change: Callable[[Path], T], *, dry_run: bool) -> T:

@@ -4,10 +4,10 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
@@ -63,18 +63,20 @@ def serve(
 
     Ctrl-C ends it once running answers are complete; a second one at once.
     """
-    config = desk.config_with({"server.host": host, "server.port": port, "pool.preload": ",".join(preload) or None})
+    said = {"server.host": host, "server.port": port, "pool.preload": ",".join(preload) or None}
+    config = desk.config_with(said)
     if stop:
         document = _stop(config)
         desk.answer(document, lambda screen: screen.sentence(f"The server at {document.address} has ended."))
     else:
-        _serve(desk, config, desk.invocation.environment.get(ADMIN_KEY) or None)
+        _serve(desk, config, said)
 
 
-def _serve(desk: Desk, config: "Config", admin_key: str | None) -> None:
+def _serve(desk: Desk, config: "Config", said: Mapping[str, Any]) -> None:
     from paddock.server import listening, state_file
     from paddock.telemetry.logs import LogTail, start_logging
 
+    admin_key = desk.invocation.environment.get(ADMIN_KEY) or None
     listening.check_exposure(config.server.host, has_key=admin_key is not None)
     state = config.paths.state
     with state_file.only_server(state):
@@ -83,10 +85,10 @@ def _serve(desk: Desk, config: "Config", admin_key: str | None) -> None:
             listening.listen(config.server.host, config.server.port, ours=None) as listener,
             start_logging(config.log, stream=desk.invocation.stderr, folder=state / "logs", tail=tail),
         ):
-            _run(desk, config, admin_key, listener, tail)
+            _run(desk, config, said, listener, tail)
 
 
-def _run(desk: Desk, config: "Config", admin_key: str | None, listener: "socket.socket", tail: "LogTail") -> None:
+def _run(desk: Desk, config: "Config", said: Mapping[str, Any], listener: "socket.socket", tail: "LogTail") -> None:
     import asyncio
 
     import uvloop
@@ -96,6 +98,7 @@ def _run(desk: Desk, config: "Config", admin_key: str | None, listener: "socket.
     from paddock.server.life import Life
     from paddock.version import VERSION
 
+    admin_key = desk.invocation.environment.get(ADMIN_KEY) or None
     state = state_file.ServerState(
         pid=os.getpid(),
         address=listening.address_of(listener, config.server.host),
@@ -108,7 +111,13 @@ def _run(desk: Desk, config: "Config", admin_key: str | None, listener: "socket.
         life = Life()
         with serving.heeding_signals(life, at_once=lambda: state_file.forget(config.paths.state, state)):
             async with open_server(
-                config, desk.invocation.world, admin_key=admin_key, token=state.token, life=life, log_tail=tail
+                config,
+                desk.invocation.world,
+                admin_key=admin_key,
+                token=state.token,
+                life=life,
+                log_tail=tail,
+                reread=lambda: desk.config_with(said),
             ) as rooms:
                 for notice in rooms.library.notices:
                     desk.warn(notice)

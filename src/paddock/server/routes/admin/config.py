@@ -1,8 +1,7 @@
 """`/admin/config`: the settings in force, where each comes from, and changes to the user's file."""
 
 import asyncio
-import logging
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import Field
@@ -17,6 +16,10 @@ from paddock.server.routes.admin.shapes import SettingChanged, SettingLine, Sett
 Key = Annotated[str, Path(max_length=300, description="A dotted key, like `disk.factor`.")]
 
 
+class KeyBody(Body):
+    key: str = Field(max_length=300, description="The setting to tell of.")
+
+
 class ValueBody(Body):
     value: str = Field(max_length=4096, description="As it would stand in the file.")
 
@@ -28,32 +31,39 @@ def router(rooms: ServerRooms) -> APIRouter:
     @routes.get("", operation_id="show_config", response_model=SettingList)
     async def show() -> Response:
         """Every setting in force. Secrets are hidden."""
-        lines = (SettingLine(key=one.key, value=one.value, source=one.source) for one in all_values(rooms.config))
+        lines = (
+            SettingLine(key=one.key, value=one.value, source=one.source) for one in all_values(rooms.in_force.config)
+        )
         return answer(SettingList(settings=tuple(lines)))
 
     @routes.get("/{key}", operation_id="get_setting", response_model=SettingLine)
     async def get(key: Key) -> Response:
         """One setting."""
-        found = get_value(rooms.config, key)
+        found = get_value(rooms.in_force.config, key)
         return answer(SettingLine(key=found.key, value=found.value, source=found.source))
 
     @routes.put("/{key}", operation_id="set_setting", response_model=SettingChanged)
     async def put(key: Key, body: ValueBody) -> Response:
-        """Write a setting to the user's file. What would break a rule is refused before anything is written."""
+        """Write a setting to the user's file. What would break a rule is refused before anything is written.
+
+        Limits of the pool, options of answers and the log's level hold at once; the answer says so.
+        """
         await asyncio.to_thread(set_value, file, key, body.value)
-        return answer(_changed(key, body.value, str(file)))
+        return answer(await changed(key))
+
+    @routes.post("/reread", operation_id="reread_settings", response_model=SettingChanged)
+    async def reread(body: KeyBody) -> Response:
+        """Take up what somebody else has written to the settings files, and tell what became of one setting."""
+        return answer(await changed(body.key))
 
     @routes.delete("/{key}", operation_id="unset_setting", response_model=SettingChanged)
     async def delete(key: Key) -> Response:
         """Take a setting out of the user's file, so that its default holds."""
         await asyncio.to_thread(unset_value, file, key)
-        return answer(_changed(key, None, str(file)))
+        return answer(await changed(key))
+
+    async def changed(key: str) -> SettingChanged:
+        taken = await rooms.in_force.take_up(key)
+        return SettingChanged(key=key, value=taken.value, source=taken.source, applied=taken.applied, note=taken.note)
 
     return routes
-
-
-def _changed(key: str, value: Any, source: str) -> SettingChanged:
-    applied = key == "log.level" and value is not None
-    if applied:
-        logging.getLogger().setLevel(str(value).upper())
-    return SettingChanged(key=key, value=value, source=source, applied=applied)

@@ -98,12 +98,13 @@ class SettingList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingChanged:
-    """A setting that was written to the user's file."""
+    """A setting that was changed."""
 
     key: str
-    value: Any  # what will hold
-    source: str
+    value: Any  # what holds, or will: something else than was written where a variable or a flag says otherwise
+    source: str  # where that comes from
     applied: bool  # holds already; else from the next start on
+    note: str  # the same in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
