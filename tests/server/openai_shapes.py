@@ -4,24 +4,28 @@ Strictly means that no field has another type, none is missing, and none is ther
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 import pydantic
 from openai.types import Completion, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseItemList, ResponseStreamEvent
 
 Shape = TypeVar("Shape", bound=pydantic.BaseModel)
+_StreamEvent: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(ResponseStreamEvent)
 
+# Not OpenAI's, and known to every client of open models.
+THOUGHTS = ("ChatCompletion.choices.message.reasoning_content", "ChatCompletionChunk.choices.delta.reasoning_content")
 OURS = {"context_window", "max_output_tokens", "capabilities", "loaded", "alias_of"}  # of a model, beside OpenAI's
 
 
 def chat_completion(body: bytes | str) -> ChatCompletion:
-    return _strict(ChatCompletion, body)
+    return _strict(ChatCompletion, body, beside=THOUGHTS)
 
 
 def chat_chunk(body: bytes | str) -> ChatCompletionChunk:
-    return _strict(ChatCompletionChunk, body)
+    return _strict(ChatCompletionChunk, body, beside=THOUGHTS)
 
 
 def completion(body: bytes | str) -> Completion:
@@ -52,9 +56,32 @@ def events(text: str) -> Iterator[str]:
     yield from data[:-1]
 
 
-def _strict(kind: type[Shape], body: bytes | str) -> Shape:
+def response(body: bytes | str) -> Response:
+    return _strict(Response, body)
+
+
+def item_list(body: bytes | str) -> ResponseItemList:
+    return _strict(ResponseItemList, body)
+
+
+def response_events(text: str) -> list[ResponseStreamEvent]:
+    """The events of a streamed response, each named twice and numbered from 0."""
+    found: list[ResponseStreamEvent] = []
+    for block in text.split("\n\n"):
+        if not block or block.startswith(":"):
+            continue
+        name, data = block.split("\n")
+        event = _StreamEvent.validate_json(data.removeprefix("data: "), strict=True)
+        assert name == f"event: {event.type}"
+        assert not list(unknown_fields(event, event.type))
+        found.append(event)
+    assert [event.sequence_number for event in found] == list(range(len(found)))
+    return found
+
+
+def _strict(kind: type[Shape], body: bytes | str, *, beside: Collection[str] = ()) -> Shape:
     found = kind.model_validate_json(body, strict=True)
-    assert not list(unknown_fields(found, kind.__name__))
+    assert [where for where in unknown_fields(found, kind.__name__) if where not in beside] == []
     return found
 
 

@@ -14,6 +14,9 @@ pytestmark = pytest.mark.xdist_group("openai")
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+HUGE = {"type": "object", "description": "x" * 1_000_000}
+
 WRONG: list[tuple[str, Any]] = [
     ("temperature", 7),
     ("temperature", "0"),
@@ -54,7 +57,17 @@ WRONG: list[tuple[str, Any]] = [
     ("chat_template_kwargs", {"size": 2**70}),
     ("chat_template_kwargs", {"text": "x" * 70_000}),
     ("store", True),
-    ("tools", [{"type": "function", "function": {"name": "f"}}]),
+    ("tools[0].function", [{"type": "function"}]),
+    ("tools[0].type", [{"type": "web_search"}]),
+    ("tools[0].function.name", [{"type": "function", "function": {"name": "a b"}}]),
+    ("tools[0].function.parameters", [{"type": "function", "function": {"name": "f", "parameters": HUGE}}]),
+    (
+        "tools[0].function.parameters",
+        [{"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}],
+    ),
+    ("tools", [{"type": "function", "function": {"name": "f"}}] * 2),
+    ("tool_choice", {"type": "function", "function": {"name": "nobody"}}),
+    ("tool_choice", {"type": "custom"}),
     ("tool_choice", "required"),
     ("functions", [{"name": "f"}]),
     ("function_call", {"name": "f"}),
@@ -63,7 +76,8 @@ WRONG: list[tuple[str, Any]] = [
     ("modalities", ["text", "audio"]),
     ("audio", {"voice": "alloy", "format": "wav"}),
     ("prediction", {"type": "content", "content": "x"}),
-    ("reasoning_effort", "high"),
+    ("reasoning_effort", "utmost"),
+    ("chat_template_kwargs", {"enable_thinking": "yes"}),
     ("verbosity", "high"),
     ("web_search_options", {}),
     ("moderation", {"model": "omni"}),
@@ -72,12 +86,18 @@ WRONG: list[tuple[str, Any]] = [
     ("messages", "Hello"),
     ("messages", [{"role": "user", "content": "Hello"}] * 10_001),
     ("messages[0].role", [{"role": "king", "content": "Hello"}]),
-    ("messages[0].role", [{"role": "tool", "content": "7", "tool_call_id": "1"}]),
+    ("messages[0].tool_call_id", [{"role": "tool", "content": "7", "tool_call_id": "1"}]),
+    ("messages[0].tool_call_id", [{"role": "tool", "content": "7"}]),
+    ("messages[0].tool_call_id", [{"role": "user", "content": "7", "tool_call_id": "1"}]),
+    ("messages[0].role", [{"role": "function", "name": "f", "content": "7"}]),
+    ("messages[0].tool_calls", [{"role": "user", "content": "7", "tool_calls": [CALL]}]),
+    ("messages[0].tool_calls[1].id", [{"role": "assistant", "tool_calls": [CALL, CALL]}]),
+    ("messages[0].reasoning_content", [{"role": "user", "content": "7", "reasoning_content": "Hm."}]),
     ("messages[0].content", [{"role": "user"}]),
     ("messages[0].content", [{"role": "user", "content": 7}]),
     ("messages[0].content[0]", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
     ("messages[0].content[0].text", [{"role": "user", "content": [{"type": "text"}]}]),
-    ("messages[0].tool_calls", [{"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]}]),
+    ("messages[0].tool_calls[0].function", [{"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]}]),
     ("model", ["pony"]),
 ]
 

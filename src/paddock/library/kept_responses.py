@@ -98,7 +98,7 @@ class KeptResponses:
             await session.flush()
             await session.execute(delete(ResponseRow).where(ResponseRow.created_at <= self._now() - self._bounds.age))
             total_bytes, superfluous = 0, list[int]()
-            for place, (number, size_bytes) in enumerate((await session.execute(newest))):
+            for place, (number, size_bytes) in enumerate(await session.execute(newest)):
                 total_bytes += size_bytes
                 if place >= self._bounds.count or total_bytes > self._bounds.size_bytes:
                     superfluous.append(number)
