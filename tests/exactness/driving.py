@@ -10,8 +10,9 @@ from paddock.engine.prefix import PrefixIndex
 from paddock.engine.scheduler import Scheduler
 from paddock.engine.sequence import new_sequence
 from paddock.engine.speculation import Drafter
+from paddock.runner.executor import Constraint
 from paddock.runner.mlx.executor import MlxExecutor
-from paddock.vocabulary import Priority, Sampling, TokenLogprob
+from paddock.vocabulary import FinishReason, Priority, Sampling, TokenLogprob
 
 GREEDY = Sampling(temperature=0.0, ignore_end=True)
 
@@ -21,6 +22,7 @@ class Answer:
     tokens: list[int]
     logprobs: list[tuple[TokenLogprob, ...]]
     error: str | None = None
+    ended: FinishReason | None = None
     cached_tokens: int = 0
     accepted_tokens: int = 0
 
@@ -58,6 +60,7 @@ class Driver:
             self.scheduler = Scheduler(limits, None, None, lambda: 0.0)
         self._limits = limits
         self._sequences = {}
+        self._constraints: dict[str, Constraint | None] = {}
 
     def submit(
         self,
@@ -66,6 +69,7 @@ class Driver:
         *,
         name: str | None = None,
         priority: Priority = Priority.NORMAL,
+        constraint: Constraint | None = None,
     ) -> str:
         number = next(self._numbers)
         name = name or f"request-{number}"
@@ -74,6 +78,7 @@ class Driver:
         )
         assert self.scheduler.submit(sequence)
         self._sequences[name] = sequence
+        self._constraints[name] = constraint
         self.answers[name] = Answer([], [])
         return name
 
@@ -85,13 +90,20 @@ class Driver:
             self.executor.end(name)
         for name in plan.begins:
             sequence = self._sequences[name]
-            self.executor.begin(name, sequence.tokens, sequence.sampling, prompt_tokens=sequence.prompt_length)
+            self.executor.begin(
+                name,
+                sequence.tokens,
+                sequence.sampling,
+                prompt_tokens=sequence.prompt_length,
+                constraint=self._constraints[name],
+            )
         for outcome in self.scheduler.update(self.executor.step(plan)):
             answer = self.answers[outcome.sequence_id]
             answer.tokens += outcome.tokens
             answer.logprobs += outcome.logprobs
             if outcome.finish_reason is not None:
                 self.executor.end(outcome.sequence_id)
+                answer.ended = outcome.finish_reason
                 answer.error = outcome.failure.message if outcome.failure else None
                 if outcome.usage:
                     answer.cached_tokens = outcome.usage.cached_tokens

@@ -28,7 +28,7 @@ from paddock.engine.speculation import DraftWish
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.errors import NotEnoughMemory, UsageError
 from paddock.families.detection import PLAIN
-from paddock.runner.executor import LoadedModel, Memory
+from paddock.runner.executor import Constraint, LoadedModel, Memory
 from paddock.runner.main import serve
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.process import close_inherited, settle
@@ -44,7 +44,12 @@ class ToyTokenizer:
     def encode(self, text: str) -> Sequence[int]:
         return list(text.encode())
 
+    def encode_within(self, text: str) -> Sequence[int]:
+        return self.encode(text)
+
     family = PLAIN
+    template = ""
+    marks: Mapping[str, int] = {"<end>": END}
 
     def render(self, messages: Sequence[Message], options: Mapping[str, Any], **_: object) -> Sequence[int]:
         if options.get("no_template"):
@@ -77,12 +82,20 @@ class ToyExecutor:
         )
 
     def begin(
-        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+        self,
+        sequence_id: str,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        prompt_tokens: int | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         text = ToyTokenizer().decode(tokens)
         for command in COMMANDS:
             if f"!{command}" in text:
                 self._commands[sequence_id] = command
+
+    def put(self, sequence_id: str, tokens: Sequence[int]) -> None: ...
 
     def end(self, sequence_id: str) -> None:
         self._commands.pop(sequence_id, None)

@@ -27,10 +27,6 @@ class _Held(Reader):
         return self._at is _At.THOUGHT
 
     @property
-    def is_thought(self) -> bool:
-        return self._at is _At.THOUGHT
-
-    @property
     def markers(self) -> Sequence[str]:
         markup = self._markup
         if self._at is _At.ANSWER:

@@ -39,6 +39,31 @@ class Memory:
     tokens_max: int = 0  # of all sequences in one step together, those they look back at included
 
 
+class Constraint(Protocol):
+    """What one answer is held to while it is written. One thread at a time; which one does not matter."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the answer cannot go on, if it cannot: that row ends with an error."""
+        ...
+
+    def restart(self, output: Sequence[int]) -> None:
+        """The answer so far is `output`: at the beginning, and after preemption."""
+        ...
+
+    def fitting(self, guesses: Sequence[int]) -> int:
+        """How many of the guesses may come, the first ones."""
+        ...
+
+    def masks(self, guesses: Sequence[int]) -> Sequence[bytes]:
+        """One bit a token, lowest first: what may come next, and what after each guess. The guesses must be fitting."""
+        ...
+
+    def take(self, tokens: Sequence[int]) -> None:
+        """These have come."""
+        ...
+
+
 class Executor(Protocol):
     """A loaded model on a device. Raises PaddockError for what a user can cause; anything else ends the runner."""
 
@@ -46,12 +71,23 @@ class Executor(Protocol):
     def model(self) -> LoadedModel: ...
 
     def begin(
-        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+        self,
+        sequence_id: str,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        prompt_tokens: int | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         """A sequence is about to appear in plans (again, after preemption: `tokens` are prompt and output so far).
 
-        `prompt_tokens`: how many of them are the prompt, None for all; penalties on what was written count the others.
+        `prompt_tokens`: how many of them are the prompt, None for all; penalties on what was written count the others, and
+        `constraint` holds what follows it.
         """
+        ...
+
+    def put(self, sequence_id: str, tokens: Sequence[int]) -> None:
+        """These follow in its answer though nobody sampled them. They come to be fed with the next plan."""
         ...
 
     def end(self, sequence_id: str) -> None:

@@ -5,9 +5,14 @@
 With nothing to do it waits for the inbox, which costs nothing. With a server that does not read it waits for the server.
 """
 
+import itertools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from collections.abc import Sequence as SequenceOf
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from paddock.engine.blocks import BlockPool
@@ -20,8 +25,9 @@ from paddock.engine.step import StepPlan
 from paddock.errors import Incompatible, Overloaded, PaddockError, UsageError
 from paddock.runner.channel import RunnerChannel
 from paddock.runner.drafters import choose_drafter
-from paddock.runner.executor import Memory
-from paddock.runner.inbox import Inbox
+from paddock.runner.executor import Constraint, Memory
+from paddock.runner.guidance import Guidance
+from paddock.runner.inbox import Inbox, Incoming, Ready
 from paddock.runner.messages import (
     Cancel,
     Count,
@@ -33,7 +39,6 @@ from paddock.runner.messages import (
     Shutdown,
     Step,
     Submit,
-    ToRunner,
     Warm,
 )
 from paddock.runner.notices import Notices, where
@@ -44,6 +49,16 @@ from paddock.runner.telling import Telling
 from paddock.vocabulary import GenerateRequest
 
 _MEMORY_EVERY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request on its way to the scheduler."""
+
+    request: GenerateRequest
+    prompt: SequenceOf[int]
+    arrival: float
+    ticket: int
 
 
 class Loop:
@@ -75,6 +90,10 @@ class Loop:
         self._notices = Notices(channel)
         self._scheduler = _scheduler(opened, options, self._limits, clock, self._draft_broke)
         self._sequences: dict[str, Sequence] = {}
+        self._guidance = Guidance(opened.tokenizer, opened.executor.model)
+        self._preparing: dict[str, _Asked] = {}  # until it is known what their answers are held to
+        self._held: dict[str, Constraint] = {}  # what answers under way are held to
+        self._tickets = itertools.count()
         self._telling = Telling(opened.tokenizer)
         self._memory: Memory | None = None
         self._memory_at = -_MEMORY_EVERY_S
@@ -84,6 +103,7 @@ class Loop:
         while True:
             for message in self._inbox.take(wait=self._scheduler.is_idle):
                 if isinstance(message, Shutdown):
+                    self._guidance.close()
                     return
                 self._heed(message)
             if not self._scheduler.is_idle:
@@ -97,12 +117,17 @@ class Loop:
 
     # What comes in
 
-    def _heed(self, message: ToRunner) -> None:
+    def _heed(self, message: Incoming) -> None:
         match message:
             case Submit(request):
-                self._submit(request)
+                with self._answering_for(request):
+                    self._take_in(request)
+            case Ready(request_id, ticket, prepared):
+                self._go_on(request_id, ticket, prepared)
             case Cancel(request_id):
-                if (outcome := self._scheduler.cancel(request_id)) is not None:
+                if self._preparing.pop(request_id, None) is not None:
+                    self._telling.cancelled(request_id)
+                elif (outcome := self._scheduler.cancel(request_id)) is not None:
                     self._tell(outcome)
             case Count(call, request):
                 self._count(call, request)
@@ -119,35 +144,70 @@ class Loop:
             case _:
                 raise AssertionError(f"{type(message).__name__} does not belong into the loop")
 
-    def _submit(self, request: GenerateRequest) -> None:
+    @contextmanager
+    def _answering_for(self, request: GenerateRequest) -> Generator[None]:
+        """Whatever goes wrong in here is told to who asked."""
         try:
-            self._queue(request)
+            yield
         except PaddockError as error:
             self._telling.refuse(request.id, error)
         except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
             self._telling.refuse(request.id, self._unreadable(request, error))
 
-    def _queue(self, request: GenerateRequest) -> None:
-        now = self._clock()
-        prompt = prompt_tokens(request, self._tokenizer)
+    def _take_in(self, request: GenerateRequest) -> None:
+        asked = _Asked(request, prompt_tokens(request, self._tokenizer), self._clock(), next(self._tickets))
+        wanted = self._guidance.wanted(request, asked.prompt)
+        if wanted is None:
+            self._queue(asked, None)
+            return
+        if request.id in self._preparing:
+            raise UsageError(f"Request `{request.id}` is running already.", hint="Give every request an id of its own.")
+        if len(self._preparing) >= self._options.queue_max:
+            raise self._overloaded()
+        ready = partial(Ready, request.id, asked.ticket)
+        guide = self._guidance.prepare(wanted, lambda prepared: self._inbox.put(ready(prepared)))
+        if guide is not None:
+            self._queue(asked, guide)
+        else:
+            self._preparing[request.id] = asked
+
+    def _go_on(self, request_id: str, ticket: int, prepared: Constraint | Exception) -> None:
+        """It is known what an answer is held to, or that it cannot be."""
+        asked = self._preparing.get(request_id)
+        if asked is None or asked.ticket != ticket:
+            return  # whoever asked has left
+        del self._preparing[request_id]
+        with self._answering_for(asked.request):
+            if isinstance(prepared, Exception):
+                raise prepared
+            self._queue(asked, prepared)
+
+    def _queue(self, asked: _Asked, constraint: Constraint | None) -> None:
+        request = asked.request
         sequence = new_sequence(
             request.id,
-            prompt,
+            asked.prompt,
             request.sampling,
             limits=self._limits,
-            arrival=now,
+            arrival=asked.arrival,
             draw_seed=self._draw_seed,
             priority=request.priority,
             tenant=request.tenant,
-            deadline=None if request.deadline_s is None else now + request.deadline_s,
+            deadline=None if request.deadline_s is None else asked.arrival + request.deadline_s,
+            may_guess=not self._telling.will_watch(request),
         )
         if not self._scheduler.submit(sequence):
-            raise Overloaded(
-                f"{self._options.queue_max} requests wait for `{self._options.name}` already.",
-                hint="Try again in a moment.",
-            )
+            raise self._overloaded()
         self._sequences[request.id] = sequence
-        self._telling.begin(request, prompt)
+        if constraint is not None:
+            self._held[request.id] = constraint
+        self._telling.begin(request, asked.prompt)
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"{self._options.queue_max} requests wait for `{self._options.name}` already.",
+            hint="Try again in a moment.",
+        )
 
     def _count(self, call: int, request: GenerateRequest) -> None:
         try:
@@ -193,7 +253,11 @@ class Loop:
             for sequence_id in plan.begins:
                 sequence = self._sequences[sequence_id]
                 self._executor.begin(
-                    sequence_id, sequence.tokens, sequence.sampling, prompt_tokens=sequence.prompt_length
+                    sequence_id,
+                    sequence.tokens,
+                    sequence.sampling,
+                    prompt_tokens=sequence.prompt_length,
+                    constraint=self._held.get(sequence_id),
                 )
             result = self._executor.step(plan)
         except PaddockError as error:  # the executor says that it can go on without these
@@ -218,6 +282,13 @@ class Loop:
         elif outcome.finish_reason is not None:
             self._executor.end(outcome.sequence_id)
             del self._sequences[outcome.sequence_id]
+            self._held.pop(outcome.sequence_id, None)
+        elif tokens := self._telling.take_thought_end(outcome.sequence_id):
+            put = self._scheduler.put(outcome.sequence_id, tokens)
+            self._executor.put(outcome.sequence_id, put.tokens)
+            self._tell(put)
+        elif not self._telling.watches(outcome.sequence_id):
+            self._scheduler.let_guess(outcome.sequence_id)
 
     def _show_numbers(self) -> None:
         now = self._clock()

@@ -15,7 +15,6 @@ from paddock.errors import NotEnoughMemory, PaddockError, ProtocolError
 from paddock.runner.channel import RunnerChannel
 from paddock.runner.executors import open_model
 from paddock.runner.inbox import Inbox
-from paddock.runner.loop import Loop
 from paddock.runner.messages import (
     PROTOCOL_VERSION,
     Failed,
@@ -85,6 +84,9 @@ def _run(channel: RunnerChannel, load: Load, opener: OpenModel) -> int:
     opened = _open(channel, load.options, opener)
     if opened is None:
         return FAILED
+    # Imported only now: it brings a library that comes with MLX, and who has neither was told so by the opener.
+    from paddock.runner.loop import Loop
+
     try:
         # Before it is told to be loaded it shows its numbers, so that whoever asks at once sees a cache with blocks.
         loop = Loop(channel=channel, inbox=inbox, pulse=pulse, opened=opened, options=load.options)

@@ -37,9 +37,23 @@ class Tokenizer(Protocol):
         """The tokens of a raw prompt, with whatever the model wants in front of one."""
         ...
 
+    def encode_within(self, text: str) -> Sequence[int]:
+        """The tokens of `text` in the middle of an answer. Control tokens in it are meant."""
+        ...
+
     @property
     def family(self) -> Family:
         """How the model speaks."""
+        ...
+
+    @property
+    def template(self) -> str:
+        """The text of its chat templates; empty when it has none."""
+        ...
+
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """Tokens that are markup, no words, by their text: no answer that is held to a form has one by chance."""
         ...
 
     def render(
@@ -54,7 +68,10 @@ class Tokenizer(Protocol):
         ...
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
-        """The text of `tokens`, with special tokens or without. A character that is not whole yet comes out as U+FFFD."""
+        """The text of `tokens`, with those special tokens that the family reads, or with none.
+
+        A character that is not whole yet comes out as U+FFFD.
+        """
         ...
 
     def token_bytes(self, token: int) -> bytes:

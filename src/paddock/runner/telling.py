@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from paddock.engine.outcome import Outcome
 from paddock.errors import PaddockError
-from paddock.families.speech import Parts, Speech
+from paddock.families.held import held_speech
+from paddock.families.out import Parts
+from paddock.families.speech import Speech
 from paddock.runner.detokenize import Detokenizer
 from paddock.runner.opening import Tokenizer
 from paddock.vocabulary import (
     FinishReason,
+    FormatKind,
     GenerateEvent,
     GenerateRequest,
     TokenLogprob,
@@ -38,6 +41,13 @@ class _Asker:
     completion_tokens: int = 0  # up to the stop string, however many were computed in the same step
     stop: str | None = None  # the stop string that ended it
     begun: Usage | None = None  # with the first tokens, until it is sent
+    thought_left: int | None = None  # tokens that the thought may still take; None: as many as it likes
+    has_thought: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more of it is told: a stop string came, or the one call that was allowed is made."""
+        return self.stop is not None or (self.speech is not None and self.speech.is_complete)
 
     def hear(self, text: str, *, last: bool) -> None:
         """More of what the model wrote."""
@@ -45,6 +55,8 @@ class _Asker:
             self.text += text
             return
         self._add(self.speech.feed(text))
+        if self.thought_left is not None:
+            self._count_thought(self.speech, self.thought_left)
         if last:
             self._add(self.speech.end())
 
@@ -64,6 +76,13 @@ class _Asker:
         self.begun = None
         self.calls, self.token_ids, self.logprobs = [], [], []
         return event
+
+    def _count_thought(self, speech: Speech, left: int) -> None:
+        """One token more."""
+        if speech.is_thinking:
+            self.has_thought, self.thought_left = True, left - 1
+        elif self.has_thought:
+            self.thought_left = None  # it ended by itself
 
     def _add(self, parts: Parts) -> None:
         self.text += parts.text
@@ -86,10 +105,34 @@ class Telling:
         if request.messages is not None:
             family = self._tokenizer.family
             tools = () if request.tool_choice.use is ToolUse.NONE else request.tools
-            speech = family.speech(decode(prompt[-_TAIL_TOKENS:], special=True), tools)
-            if family.keeps_special_tokens:
-                decode = partial(decode, special=True)
-        self._askers[request.id] = _Asker(Detokenizer(decode, prompt, request.sampling.stop), speech)
+            tail = decode(prompt[-_TAIL_TOKENS:], special=True)
+            if request.format.kind is not FormatKind.TEXT and not tools:
+                # What is held to a form is no markup, whatever it looks like; only a thought before it is.
+                speech = held_speech(family, tail, may_think=bool(request.thinking.enabled))
+            else:
+                speech = family.speech(tail, tools, parallel=request.tool_choice.parallel)
+            decode = partial(decode, special=True)
+        asker = _Asker(Detokenizer(decode, prompt, request.sampling.stop), speech)
+        if self.will_watch(request):
+            asker.thought_left = request.thinking.budget_tokens
+        self._askers[request.id] = asker
+
+    def will_watch(self, request: GenerateRequest) -> bool:
+        """Whether the thought of `request` may have to be ended."""
+        has_budget = request.messages is not None and request.thinking.budget_tokens is not None
+        return has_budget and bool(self._tokenizer.family.thought_end)
+
+    def watches(self, request_id: str) -> bool:
+        """Whether a thought that has a budget is under way, or may still begin."""
+        return self._askers[request_id].thought_left is not None
+
+    def take_thought_end(self, request_id: str) -> tuple[int, ...]:
+        """What ends the thought, when it has used up its budget; once."""
+        asker = self._askers[request_id]
+        if asker.thought_left is None or asker.thought_left > 0 or not asker.has_thought:
+            return ()
+        asker.thought_left = None
+        return tuple(self._tokenizer.encode_within(self._tokenizer.family.thought_end))
 
     def refuse(self, request_id: str, error: PaddockError) -> None:
         """It never began."""
@@ -103,19 +146,23 @@ class Telling:
             )
         )
 
+    def cancelled(self, request_id: str) -> None:
+        """It was called off before it began."""
+        self._last.append(GenerateEvent(id=request_id, finish_reason=FinishReason.CANCELLED, usage=Usage()))
+
     def tell(self, outcome: Outcome) -> bool:
-        """Take in what a step brought. True when a stop string has come, and the scheduler should finish the sequence."""
+        """Take in what a step brought. True when it is over, and the scheduler should finish the sequence."""
         asker = self._askers[outcome.sequence_id]
         if outcome.finish_reason is None and outcome.usage is not None:
             asker.begun = outcome.usage
-        if asker.stop is None:
+        if not asker.is_over:
             self._read(asker, outcome)
         if outcome.finish_reason is not None:
             self._end(asker, outcome, outcome.finish_reason)
             return False
         if asker.text or asker.token_ids:
             self._unsent[outcome.sequence_id] = asker
-        return asker.stop is not None
+        return asker.is_over
 
     def take(self) -> tuple[GenerateEvent, ...]:
         """All that is to be sent."""
@@ -135,8 +182,8 @@ class Telling:
             asker.logprobs.extend(map(self._spelled, outcome.logprobs[position : position + 1]))
             piece = asker.detokenizer.feed(token)
             asker.hear(piece.text, last=piece.stopped)
-            if piece.stopped:
-                asker.stop = piece.stop
+            asker.stop = piece.stop
+            if asker.is_over:
                 return
         if outcome.finish_reason is not None:
             piece = asker.detokenizer.finish()
@@ -149,7 +196,7 @@ class Telling:
 
     def _end(self, asker: _Asker, outcome: Outcome, reason: FinishReason) -> None:
         usage, failure = outcome.usage, outcome.failure
-        if asker.stop is not None:
+        if asker.is_over:
             reason = FinishReason.STOP
         if reason is FinishReason.STOP and asker.speech is not None and asker.speech.has_called:
             reason = FinishReason.TOOL_CALLS

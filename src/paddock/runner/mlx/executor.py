@@ -8,9 +8,11 @@ from dataclasses import replace
 import mlx.core as mx
 
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
-from paddock.runner.executor import LoadedModel, Memory
+from paddock.runner.executor import Constraint, LoadedModel, Memory
 from paddock.runner.mlx.lane import Lane
+from paddock.runner.mlx.masks import MaskMaker
 from paddock.runner.mlx.sampling import Choice, choose
+from paddock.runner.mlx.seam import begin_evaluating
 from paddock.runner.mlx.sequences import Running, begin_sequence
 from paddock.runner.mlx.usage import WorkNotes
 from paddock.vocabulary import Sampling
@@ -27,13 +29,20 @@ class MlxExecutor:
         self._model = model
         self._running: dict[str, Running] = {}
         self._notes = WorkNotes()
+        self._masks = MaskMaker(model.vocabulary)
 
     @property
     def model(self) -> LoadedModel:
         return self._model
 
     def begin(
-        self, sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None = None
+        self,
+        sequence_id: str,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        prompt_tokens: int | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         """A sequence is about to appear in plans. Raises UsageError for tokens that the model does not have.
 
@@ -43,6 +52,13 @@ class MlxExecutor:
         self._running[sequence_id] = begin_sequence(
             sequence_id, tokens, sampling, prompt_tokens=prompt_tokens, vocabulary=self._model.vocabulary
         )
+        if constraint is not None:
+            constraint.restart(tokens[prompt_tokens if prompt_tokens is not None else len(tokens) :])
+            self._running[sequence_id].constraint = constraint
+
+    def put(self, sequence_id: str, tokens: Sequence[int]) -> None:
+        """See Executor."""
+        self._running[sequence_id].wrote(tokens)
 
     def end(self, sequence_id: str) -> None:
         self._running.pop(sequence_id, None)
@@ -79,6 +95,7 @@ class MlxExecutor:
     def close(self) -> None:
         """Give the device's memory back. Idempotent."""
         self._running.clear()
+        self._masks.close()
         self._lane = None
         gc.collect()  # model code has cycles, and weights hang in them
         mx.clear_cache()
@@ -89,16 +106,23 @@ class MlxExecutor:
         return self._lane
 
     def _feed(self, lane: Lane, plan: StepPlan) -> list[RowResult]:
-        logits = lane.forward(plan.rows, plan.copies)
+        planned = [self._running[row.sequence_id].without_misfits(row) for row in plan.rows]
+        rows = [row for row in planned if row.samples]
+        # Masks depend on what has come, not on what the model says now: both are worked out at the same time.
+        masks = self._masks.begin([(self._running[row.sequence_id].constraint, _guesses(row)) for row in rows])
+        logits = lane.forward(planned, plan.copies)
         if logits is None:
             return []
-        rows = [row for row in plan.rows if row.samples]
+        if masks is not None:
+            begin_evaluating(logits)
         wishes = [self._running[row.sequence_id].wishes(row.end - row.drafted, _guesses(row)) for row in rows]
-        choices = iter(choose(logits, [wish for each in wishes for wish in each]))
+        allowed = masks.finish() if masks is not None else None
+        choices = iter(choose(logits, [wish for each in wishes for wish in each], allowed))
         return [self._verified(row, [next(choices) for _ in each]) for row, each in zip(rows, wishes, strict=True)]
 
     def _verified(self, row: Row, choices: Sequence[Choice]) -> RowResult:
         """The guesses that are what was chosen, and one token more."""
+        running = self._running[row.sequence_id]
         kept: list[Choice] = []
         for choice, guess in zip(choices, (*_guesses(row), None), strict=True):
             if choice.broken:
@@ -107,8 +131,10 @@ class MlxExecutor:
             kept.append(choice)
             if choice.token != guess:
                 break
+        if running.constraint is not None and running.constraint.failure is not None:
+            return RowResult(sequence_id=row.sequence_id, tokens=(), error=running.constraint.failure)
         tokens = tuple(choice.token for choice in kept)
-        self._running[row.sequence_id].wrote(tokens)
+        running.wrote(tokens)
         asked = kept[0].logprobs != ()
         logprobs = tuple(choice.logprobs for choice in kept) if asked else ()
         return RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs)

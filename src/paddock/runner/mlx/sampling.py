@@ -17,7 +17,8 @@ from typing import Final
 import mlx.core as mx
 
 from paddock.runner.mlx.logprobs import Logprobs
-from paddock.runner.mlx.seam import evaluate, integers, truths
+from paddock.runner.mlx.masks import Truths
+from paddock.runner.mlx.seam import evaluate, integers, to_device, truths
 from paddock.vocabulary import Sampling, TokenLogprob
 
 CANDIDATES: Final = (
@@ -56,13 +57,15 @@ def chance(seed: int, position: int) -> float:
     return min((int.from_bytes(digest, "little") >> 11) * 2.0**-53, _ALMOST_ONE)
 
 
-def choose(logits: mx.array, wishes: Sequence[Wish]) -> list[Choice]:
-    """One token for each row of `logits` [rows, vocabulary]. Evaluates the graph."""
+def choose(logits: mx.array, wishes: Sequence[Wish], allowed: Truths | None = None) -> list[Choice]:
+    """One token for each row of `logits` [rows, vocabulary]; of those `allowed`, where some are not. Evaluates the graph."""
     logits = logits.astype(mx.float32)
     # The largest is NaN as soon as one is, and infinite when the sum would be: one cheap pass tells a poisoned row.
     broken = mx.logical_not(mx.isfinite(mx.max(logits, axis=-1)))
     logprobs = Logprobs.of(logits, [wish.sampling.top_logprobs for wish in wishes])
     adjusted = _penalized(logits, wishes)
+    if allowed is not None:
+        adjusted = mx.where(to_device(allowed), adjusted, -mx.inf)
     parts = [_choose_some(adjusted, wishes, rows, kind) for kind, rows in _by_kind(wishes)]
     evaluate(broken, *(part.arrays for part in parts), *(logprobs.arrays if logprobs else ()))
     tokens = [0] * len(wishes)

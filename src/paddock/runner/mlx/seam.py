@@ -18,6 +18,16 @@ def evaluate(*arrays: Any) -> None:
     cast("Any", mx.eval)(*arrays)
 
 
+def begin_evaluating(array: mx.array) -> None:
+    """Have the device compute it, and return at once."""
+    cast("Any", mx.async_eval)(array)
+
+
+def to_device(array: object) -> mx.array:
+    """A NumPy array as one of MLX."""
+    return mx.array(cast("Any", array))
+
+
 def table(array: mx.array) -> list[list[Any]]:
     """The rows of a matrix."""
     return cast("list[list[Any]]", array.tolist())

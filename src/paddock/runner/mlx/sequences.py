@@ -3,9 +3,11 @@
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from paddock.engine.step import Row
 from paddock.errors import UsageError
+from paddock.runner.executor import Constraint
 from paddock.runner.mlx.sampling import Wish, needs_history
 from paddock.vocabulary import Sampling
 
@@ -19,6 +21,16 @@ class Running:
     # Kept only for those whose penalties need it.
     seen: Counter[int] = field(default_factory=Counter[int])
     written: Counter[int] = field(default_factory=Counter[int])
+    constraint: Constraint | None = None
+
+    def without_misfits(self, row: Row) -> Row:
+        """`row` without the guesses that its constraint would not let come: they need not be verified."""
+        if self.constraint is None or not row.drafted:
+            return row
+        misfits = row.drafted - self.constraint.fitting(row.tokens[-row.drafted :])
+        if not misfits:
+            return row
+        return replace(row, tokens=row.tokens[:-misfits], drafted=row.drafted - misfits)
 
     def wishes(self, position: int, guesses: Sequence[int]) -> list[Wish]:
         """How to choose the token at `position` and those that follow, supposing that the guesses are right."""
@@ -34,6 +46,8 @@ class Running:
         if needs_history(self.sampling):
             self.seen.update(tokens)
             self.written.update(tokens)
+        if self.constraint is not None:
+            self.constraint.take(tokens)
 
     def _wish(self, position: int, seen: Counter[int], written: Counter[int]) -> Wish:
         return Wish(sampling=self.sampling, seed=self.seed, position=position, seen=seen, written=written)

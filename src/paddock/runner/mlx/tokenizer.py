@@ -1,12 +1,14 @@
 """Text to tokens and back, with mlx-lm's tokenizer and the model's own chat template."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
 from paddock.errors import Corrupt, UsageError
 from paddock.families.detection import family_of
-from paddock.families.family import Family, folded_system
+from paddock.families.family import Family
+from paddock.families.turns import folded_system
 from paddock.runner.mlx.chat_template import ChatTemplate
 from paddock.runner.mlx.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.seam import read_tokenizer
@@ -15,6 +17,7 @@ from paddock.runner.opening import AS_THE_MODEL_LIKES
 from paddock.vocabulary import Message, Thinking, Tool
 
 _SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
+_MARK: Final = re.compile(r"<[^<>\s]+>|\[[A-Z_/]+\]")
 _HINT: Final = "Pull the model again: `paddock pull`."
 
 
@@ -27,15 +30,19 @@ class MlxTokenizer:
         self._compiled: dict[str, ChatTemplate] = {}  # by source
         self._control_tokens: dict[str, ControlTokens] = {}  # by template
         self._spelling = Spelling(wrapper)
-        self._family = family_of(architecture, "".join(self._templates().values()))
+        self._family = family_of(architecture, self.template)
+        known = wrapper.get_vocab()
+        # Special tokens that nobody reads, not even the family.
+        self._hidden = {int(known[text]) for text in self._special() - self._family.markup if text in known}
         # mlx-lm brings Python of its own for a few models whose conversations no Jinja describes.
         self._renders_itself = getattr(wrapper, "_chat_template", None) is not None
 
     @property
     def end_token_ids(self) -> frozenset[int]:
         """Those that the model's files name, and those that its family ends turns with."""
-        known = self._wrapper.get_vocab()
-        family = {int(known[text]) for text in self.family.end_texts if text in known}
+        known, added = self._wrapper.get_vocab(), self._added()
+        # In some vocabularies these words are pieces of text like any other, which end nothing.
+        family = {int(known[text]) for text in self.family.end_texts if text in known and text in added}
         return frozenset(int(token) for token in self._wrapper.eos_token_ids) | family
 
     @property
@@ -51,6 +58,21 @@ class MlxTokenizer:
     def family(self) -> Family:
         """How the model speaks, as its template shows."""
         return self._family
+
+    @property
+    def template(self) -> str:
+        """See Tokenizer."""
+        return "".join(self._templates().values())
+
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """See Tokenizer. Some tokenizers do not say of their marks that they are special; their form does."""
+        added: Mapping[int, Any] = getattr(self._wrapper, "added_tokens_decoder", {})
+        return {
+            token.content: int(number)
+            for number, token in added.items()
+            if token.special or _MARK.fullmatch(token.content)
+        }
 
     def render(
         self,
@@ -87,8 +109,14 @@ class MlxTokenizer:
             self._compiled[source] = ChatTemplate(source, self._special_tokens())
         return self._encode_rendered(self._compiled[source].render(guarded.messages, guarded.options), guarded.cut)
 
+    def encode_within(self, text: str) -> Sequence[int]:
+        """See Tokenizer."""
+        return self._encode_on(text)
+
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         """See Tokenizer."""
+        if special:
+            tokens = [token for token in tokens if token not in self._hidden]
         return self._wrapper.decode(list(tokens), skip_special_tokens=not special)
 
     def token_bytes(self, token: int) -> bytes:
@@ -113,9 +141,20 @@ class MlxTokenizer:
             return tokens[1:]
         return self._wrapper.encode(piece, add_special_tokens=False)
 
+    def _added(self) -> frozenset[str]:
+        """The words that the tokenizer finds before it looks at anything else."""
+        return frozenset(str(token.content) for token in self._added_tokens().values()) | self._special()
+
+    def _special(self) -> frozenset[str]:
+        marked = {str(token.content) for token in self._added_tokens().values() if token.special}
+        return frozenset(marked | {str(text) for text in self._wrapper.all_special_tokens})
+
+    def _added_tokens(self) -> Mapping[int, Any]:
+        return getattr(self._wrapper, "added_tokens_decoder", {})
+
     def _controls(self, template: str) -> ControlTokens:
         if template not in self._control_tokens:
-            added: Mapping[int, Any] = getattr(self._wrapper, "added_tokens_decoder", {})
+            added = self._added_tokens()
             words = [AddedToken(token.content, bool(token.special), bool(token.normalized)) for token in added.values()]
             words += [AddedToken(str(text), special=True) for text in self._wrapper.all_special_tokens]
             normalizer = getattr(getattr(self._wrapper, "backend_tokenizer", None), "normalizer", None)
