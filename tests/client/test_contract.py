@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import pytest
 
+from paddock.chats.messages import (
+    MessagePart,
+    NewMessage,
+    PartKind,
+    Role,
+    Timing,
+    answer_message,
+    text_message,
+    text_of,
+)
 from paddock.client.opening import open_paddock
 from paddock.client.paddock import Paddock
-from paddock.errors import InUse, ModelNotFound, PaddockError, UsageError
+from paddock.errors import InUse, ModelNotFound, NotFound, PaddockError, UsageError
 from paddock.library.pulling.plan import PullOptions
 from paddock.pool.status import MemoryState
-from paddock.vocabulary import FinishReason, Message, ModelStatus, Origin, PullStatus
+from paddock.vocabulary import FinishReason, Message, ModelStatus, Origin, PullStatus, ToolCall, Usage
 from tests.client.serving import RunningServer, real_time
 from tests.library.rooms import Events, Site
 
@@ -179,6 +189,52 @@ async def test_leaving_a_stream_frees_the_model(paddock: Paddock) -> None:
     async with asyncio.timeout(30):
         while (await paddock.memory()).loaded_models[PONY].leases:
             await asyncio.sleep(0.05)
+
+
+async def test_conversations_are_kept_found_branched_and_deleted(paddock: Paddock) -> None:
+    """A dashboard on another machine sees what the terminal here said, to the last field."""
+    chats = paddock.chats
+    begun = await chats.create(model=PONY)
+    call = MessagePart(kind=PartKind.TOOL_CALL, call=ToolCall(id="c1", name="look", arguments="{}"))
+    image = MessagePart(kind=PartKind.IMAGE, media_type="image/png", data="aGk=")
+    said = [
+        NewMessage(role=Role.USER, parts=(*text_message(Role.USER, "What ÄRE you?").parts, image)),
+        NewMessage(role=Role.ASSISTANT, parts=(call,), finish_reason=FinishReason.TOOL_CALLS),
+        NewMessage(role=Role.TOOL, parts=(MessagePart(kind=PartKind.TOOL_RESULT, text="a horse", call_id="c1"),)),
+        answer_message(
+            "A horse.",
+            reasoning="Hm.",
+            model=PONY,
+            finish_reason=FinishReason.STOP,
+            usage=Usage(prompt_tokens=5, completion_tokens=3),
+            timing=Timing(first_token_seconds=0.1, seconds=0.2),
+        ),
+    ]
+    saved = await chats.append(begun.id, said)
+    kept = await chats.get(begun.id)
+    assert tuple(saved) == kept.messages
+    assert [(one.role, one.parts, one.finish_reason, one.usage, one.timing) for one in kept.messages] == [
+        (one.role, one.parts, one.finish_reason, one.usage, one.timing) for one in said
+    ]
+    assert (kept.title, kept.length) == ("What ÄRE you?", 4)
+    assert kept.created_at.tzinfo is not None
+    branch = await chats.branch(kept.id, at=0)
+    assert [text_of(message) for message in branch.messages] == ["What ÄRE you?"]
+    assert await chats.get(kept.id) == kept
+    assert (await chats.rename(branch.id, "A branch")).title == "A branch"
+    assert [chat.id for chat in (await chats.list(search="äre")).chats] == [branch.id, kept.id]
+    first = await chats.list(limit=1, model=PONY)
+    assert [chat.id for chat in (await chats.list(limit=1, before=first.next)).chats] == [kept.id]
+    assert (await chats.delete(branch.id)).title == "A branch"
+    for unknown in (branch.id, "", "..", "a/messages"):
+        with pytest.raises(NotFound, match="no conversation"):
+            await chats.get(unknown)
+    with pytest.raises(UsageError):
+        await chats.append(kept.id, [])
+    with pytest.raises(UsageError, match="text"):
+        await chats.append(kept.id, [NewMessage(role=Role.USER, parts=(MessagePart(kind=PartKind.TEXT),))])
+    assert (await chats.delete_all()).deleted == 1
+    assert (await chats.list()).chats == ()
 
 
 async def test_a_session_remembers_and_warms_up_by_itself(paddock: Paddock) -> None:

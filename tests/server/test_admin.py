@@ -102,6 +102,8 @@ def test_failures_are_problem_documents(http: httpx2.Client) -> None:
         ("/admin/models/warm/pony", {"tokens": 0}, "tokens"),
         ("/admin/library/plan", {}, "reference"),
         ("/admin/pulls", {"reference": ""}, "reference"),
+        ("/admin/chats", {"model": "pony", "titel": "Mine"}, "titel"),
+        ("/admin/chats/0/messages", {"messages": [{"role": "user", "parts": [{"kind": "smell"}]}]}, "kind"),
     ],
 )
 def test_a_body_that_is_wrong_is_refused_by_field(
@@ -228,6 +230,24 @@ def test_registry_and_templates_are_kept(http: httpx2.Client) -> None:
     rendered = http.post("/admin/templates/greet/render", json={"variables": {"name": "Ada"}}).json()
     assert rendered["text"] == "Hello Ada"
     assert http.delete("/admin/templates/greet").json()["name"] == "greet"
+
+
+def test_conversations_are_kept_and_deleted_only_on_purpose(http: httpx2.Client) -> None:
+    """A client that loses an id must not delete everything."""
+    chat = http.post("/admin/chats", json={"model": "pony"})
+    assert (chat.status_code, chat.json()["messages"]) == (201, [])
+    place = f"/admin/chats/{chat.json()['id']}"
+    message = {"role": "user", "parts": [{"kind": "text", "text": "Hello"}]}
+    saved = http.post(f"{place}/messages", json={"messages": [message]})
+    assert (saved.status_code, saved.json()["messages"][0]["position"]) == (201, 0)
+    assert http.post("/admin/chats/search", json={"search": "HELLO"}).json()["chats"][0]["title"] == "Hello"
+    assert http.put(f"{place}/title", json={"title": "Mine"}).json()["title"] == "Mine"
+    assert http.post(f"{place}/branch", json={"at": 0}).json()["branched_from"]["position"] == 0
+    assert http.delete("/admin/chats").status_code == 400
+    assert http.delete("/admin/chats", params={"all": "false"}).status_code == 400
+    assert len(http.get("/admin/chats").json()["chats"]) == 2
+    assert http.delete("/admin/chats", params={"all": "true"}).json() == {"deleted": 2}
+    assert http.get(place).json()["code"] == "not_found"
 
 
 def test_the_log_is_read_from_afar(http: httpx2.Client, server: RunningServer) -> None:

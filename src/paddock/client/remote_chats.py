@@ -22,7 +22,10 @@ class RemoteChats:
     async def list(
         self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
     ) -> ChatPage:
-        return await self._connection.get(_CHATS, ChatPage, search=search, model=model, limit=limit, before=before)
+        if search:
+            wanted = {"search": search, "model": model, "limit": limit, "before": before}
+            return await self._connection.post(f"{_CHATS}/search", ChatPage, wanted)
+        return await self._connection.get(_CHATS, ChatPage, model=model, limit=limit, before=before)
 
     async def get(self, chat_id: str) -> Chat:
         return await self._connection.get(_of(chat_id), Chat)
