@@ -182,6 +182,7 @@ def a_sequence(
     deadline: float | None = None,
     seed: int = 1,
     max_tokens: int | None = 4,
+    may_guess: bool = True,
 ):
     """A sequence that ignores end tokens, for tests that count tokens."""
     return new_sequence(
@@ -194,4 +195,5 @@ def a_sequence(
         priority=priority,
         tenant=tenant,
         deadline=deadline,
+        may_guess=may_guess,
     )

@@ -3,7 +3,16 @@
 from paddock.engine.outcome import Failure, Outcome
 from paddock.errors import Overloaded
 from paddock.runner.telling import Telling
-from paddock.vocabulary import FinishReason, GenerateRequest, Sampling, TokenLogprob, Usage
+from paddock.vocabulary import (
+    FinishReason,
+    GenerateRequest,
+    Message,
+    Sampling,
+    TokenLogprob,
+    Tool,
+    ToolChoice,
+    Usage,
+)
 from tests.fakes.toy_runner import END, ToyTokenizer
 
 
@@ -80,3 +89,25 @@ def test_a_refusal_is_an_event_of_its_own() -> None:
     told.refuse("2", Overloaded("Full.", hint="Wait."))
     (event,) = told.take()
     assert (event.id, event.finish_reason, event.error_code) == ("2", FinishReason.ERROR, "overloaded")
+
+
+def test_when_one_call_is_allowed_the_answer_is_over_with_it() -> None:
+    """What a model writes behind it costs time and would be told to nobody."""
+    told = Telling(ToyTokenizer())
+    messages = (Message(role="user", content="Well?"),)
+    choice = ToolChoice(parallel=False)
+    told.begin(
+        GenerateRequest(
+            id="1", messages=messages, sampling=Sampling(), tools=(Tool(name="clock"),), tool_choice=choice
+        ),
+        b"prompt",
+    )
+    assert not told.tell(outcome(b'<tool_call>{"name": "clock", "arguments": {}'))
+    assert told.tell(outcome(b'}<tool_call>{"name": "clock"'))
+    told.tell(Outcome(sequence_id="1", finish_reason=FinishReason.STOP, usage=Usage(completion_tokens=60)))
+    (event,) = told.take()
+    assert "".join(call.name for call in event.tool_calls) == "clock"
+    assert "".join(call.arguments for call in event.tool_calls) == "{}"
+    assert event.finish_reason is FinishReason.TOOL_CALLS
+    assert event.text == ""
+    assert event.usage == Usage(completion_tokens=len('<tool_call>{"name": "clock", "arguments": {}}'))

@@ -10,12 +10,13 @@ from paddock.families.family import PlainFamily
 from paddock.families.out import Out
 from paddock.families.speech import Reader
 from paddock.families.tagged import COMMON_MARKUP, AnswerReader, Opening, Tags, tagged_calls
-from paddock.families.turns import Turn
+from paddock.families.turns import Turn, folded_system
 from paddock.vocabulary import Message, Tool
 
 _CALLS: Final = "[TOOL_CALLS]"
 _CALL_ID: Final = "[CALL_ID]"
 _ARGUMENTS: Final = "[ARGS]"
+_SYSTEM_WITH_LAST: Final = "loop.last and system_message"  # else such a template leaves it out
 _LETTERS: Final = string.ascii_letters + string.digits
 _ENDS: Final = ("</s>",)
 
@@ -28,8 +29,10 @@ class MistralFamily(PlainFamily):
     thought_end: ClassVar[str] = "[/THINK]"
 
     def conversation(self, messages: Sequence[Message], tools: Sequence[Tool], template: str) -> Sequence[Turn]:
-        """See Family. The template refuses ids that are not nine letters or digits."""
+        """See Family. Its templates refuse ids that are not nine letters or digits."""
         turns = super().conversation(messages, tools, template)
+        if _SYSTEM_WITH_LAST in template and turns[-1]["role"] != "user":
+            turns = folded_system(turns, into_last=True)
         for turn in turns:
             if "tool_call_id" in turn:
                 turn["tool_call_id"] = nine_letters(turn["tool_call_id"])

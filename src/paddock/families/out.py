@@ -7,7 +7,9 @@
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final
 
 from paddock.vocabulary import ToolCallDelta
@@ -107,8 +109,9 @@ class Out:
         self._blank = ""
 
     def take(self) -> Parts:
-        """What came since the last time."""
-        parts = Parts(text="".join(self._text), reasoning="".join(self._reasoning), calls=tuple(self._calls))
+        """What came since the last time, of each call in one piece."""
+        calls = tuple(_joined(list(pieces)) for _, pieces in groupby(self._calls, lambda piece: piece.index))
+        parts = Parts(text="".join(self._text), reasoning="".join(self._reasoning), calls=calls)
         self._text, self._reasoning, self._calls = [], [], []
         return parts
 
@@ -117,6 +120,10 @@ class Out:
         self._calls.append(
             ToolCallDelta(index=index, id=f"call_{index}" if name else "", name=name, arguments=arguments)
         )
+
+
+def _joined(pieces: Sequence[ToolCallDelta]) -> ToolCallDelta:
+    return replace(pieces[0], arguments="".join(piece.arguments for piece in pieces))
 
 
 def is_object(text: str) -> bool:

@@ -125,17 +125,18 @@ def with_system(turns: Sequence[Turn], text: str) -> list[Turn]:
     return [{"role": "system", "content": text}, *turns]
 
 
-def folded_system(turns: Sequence[Mapping[str, Any]]) -> list[Turn]:
-    """`turns` for a template without a system role: what the system says stands in front of the first user turn."""
+def folded_system(turns: Sequence[Mapping[str, Any]], *, into_last: bool = False) -> list[Turn]:
+    """`turns` for a template without a system role: what it says stands in front of the first user turn, or the last."""
     said = "\n\n".join(str(turn["content"]) for turn in turns if turn["role"] == "system")
     others = [dict(turn) for turn in turns if turn["role"] != "system"]
     if not said:
         return others
-    for position, turn in enumerate(others):
-        if turn["role"] == "user":
-            others[position] = {**turn, "content": f"{said}\n\n{turn['content']}"}
-            return others
-    return [{"role": "user", "content": said}, *others]
+    asked = [position for position, turn in enumerate(others) if turn["role"] == "user"]
+    if not asked:
+        return [{"role": "user", "content": said}, *others]
+    position = asked[-1 if into_last else 0]
+    others[position] = {**others[position], "content": f"{said}\n\n{others[position]['content']}"}
+    return others
 
 
 def _results_behind(turns: Sequence[Turn], position: int) -> list[int]:
