@@ -7,6 +7,7 @@ import httpx2
 import openai
 import pytest
 
+from paddock.app import BUILTIN_MODELS
 from tests.server.openai_server import Running
 
 pytestmark = pytest.mark.xdist_group("openai")
@@ -179,6 +180,15 @@ def test_a_prompt_beyond_the_context_says_both_numbers(http: httpx2.Client) -> N
 def test_a_name_of_a_megabyte_is_a_404(http: httpx2.Client) -> None:
     response = http.post(CHAT, json={"model": "a" * 1_000_000, "messages": HELLO})
     assert (response.status_code, len(response.content) < 1000) == (404, True)
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "{}/../pony", "/proc/self/root{}"])
+def test_a_folder_on_this_machine_is_no_model(http: httpx2.Client, server: Running, form: str) -> None:
+    """There is a model in that folder; but what is loaded is what somebody registered, not what a request points to."""
+    before = server.rooms.pool.status().counters.loads
+    response = http.post(CHAT, json={"model": form.format(BUILTIN_MODELS / "pony"), "messages": HELLO})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+    assert server.rooms.pool.status().counters.loads == before
 
 
 def test_a_model_that_makes_no_text_is_refused(client: openai.OpenAI) -> None:
