@@ -8,6 +8,7 @@ from pydantic import Field
 from paddock.dialects.openai_asked import Asked
 from paddock.dialects.openai_chat_tools import ToolFields, toolbox_of
 from paddock.dialects.openai_fields import INT32_MAX, ShortText, parse, read_object, unknown_names, wrong
+from paddock.dialects.openai_formats import FormatFields, format_of
 from paddock.dialects.openai_messages import ChatMessage, messages_of
 from paddock.dialects.openai_sampling import (
     CommonFields,
@@ -30,7 +31,7 @@ TEMPLATE_OPTIONS_BYTES_MAX: Final = 64 * 1024
 _TEMPLATE_NAMES: Final = ("messages", "tools", "add_generation_prompt", "tokenize", "return_tensors", "return_dict")
 
 
-class ChatFields(CommonFields):
+class ChatFields(CommonFields, FormatFields):
     """The body of a chat request."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES_MAX)]
@@ -71,6 +72,7 @@ def parse_chat(body: bytes, *, request_id: str, tenant: str, default_model: str)
         tenant=tenant,
         tools=toolbox.tools,
         tool_choice=toolbox.choice,
+        format=format_of(fields),
         thinking=with_template_thinking(thinking_of(fields.reasoning_effort), template_options),
         template_options={**effort_option(fields.reasoning_effort), **template_options},
         keep_alive=keep_alive_of(fields),

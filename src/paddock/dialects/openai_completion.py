@@ -7,6 +7,7 @@ from pydantic import Field
 
 from paddock.dialects.openai_asked import Asked
 from paddock.dialects.openai_fields import CHOICES_MAX, INT32_MAX, parse, read_object, unknown_names, wrong
+from paddock.dialects.openai_formats import FormatFields, format_of
 from paddock.dialects.openai_sampling import (
     CommonFields,
     includes_usage,
@@ -26,7 +27,7 @@ _HINT: Final = "Send a text, a list of texts, a list of token ids, or a list of 
 Prompt = str | tuple[int, ...]
 
 
-class CompletionFields(CommonFields):
+class CompletionFields(CommonFields, FormatFields):
     """The body of a completion request."""
 
     prompt: Any = Field(description="A text, a list of texts, a list of token ids, or a list of such lists.")
@@ -52,6 +53,7 @@ def parse_completion(body: bytes, *, request_id: str, tenant: str) -> Asked:
         choices=choices,
         priority=priority_of(fields),
         tenant=tenant,
+        format=format_of(fields),
         keep_alive=keep_alive_of(fields),
     )
     return Asked(

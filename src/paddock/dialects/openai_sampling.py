@@ -100,20 +100,13 @@ def refuse_what_is_not_taken(given: Mapping[str, Any], *, chat: bool = False) ->
         value = given.get(name)
         if value is not None and not any(type(value) is type(each) and value == each for each in harmless):
             raise wrong(name, f"`{name}` is not taken.", hint)
-    kind = _member(given, "response_format", "type")
-    if kind not in (None, "text"):
-        raise wrong(
-            "response_format",
-            "`response_format` can only be text.",
-            'Leave it out, or send `{"type": "text"}`, and ask for JSON in the messages.',
-        )
     if _member(given, "prompt_cache_options", "mode") not in (None, "implicit"):
         raise wrong("prompt_cache_options", "Prompts are always cached implicitly.", "Leave `mode` out.")
 
 
 def known_besides() -> tuple[str, ...]:
     """Names of fields that are looked at, though no class holds them."""
-    return (*_REFUSED, *_CHAT_ONLY, "response_format", "prompt_cache_options")
+    return (*_REFUSED, *_CHAT_ONLY, "prompt_cache_options")
 
 
 def sampling_of(

@@ -9,7 +9,9 @@ from paddock.runner.guidance_grammar import Wanted, schema_part
 from paddock.vocabulary import FormatKind
 
 _TRIES_MAX: Final = 200  # sub-schemas looked at for one message
+_SCHEMA_HINT: Final = "Change this part of the schema, or leave it out and check the answer when it has come."
 _KINDS: Final = {
+    FormatKind.JSON_SCHEMA: ("The schema", _SCHEMA_HINT),
     FormatKind.REGEX: ("The regular expression", "Lookahead, lookbehind and references back are not taken."),
     FormatKind.GRAMMAR: (
         "The grammar",
@@ -17,7 +19,6 @@ _KINDS: Final = {
     ),
     FormatKind.CHOICE: ("The choice", "Name plain texts."),
 }
-_SCHEMA_HINT: Final = "Change this part of the schema, or leave it out and check the answer when it has come."
 
 
 def explained(error: str, wanted: Wanted, error_of: Callable[[str], str]) -> UsageError:
