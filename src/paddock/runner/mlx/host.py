@@ -29,8 +29,8 @@ Task: TypeAlias = Callable[[], None]
 _PIECE: Final = 16_384  # numbers worked on at a time: they stay in the nearest cache
 _ALONE_MAX: Final = 65_536  # below so many numbers a second thread costs more than it brings
 
-_CORES: Final = physical_cores()
-_OTHERS: Final = ThreadPoolExecutor(max(1, _CORES - 1), thread_name_prefix="host")
+CORES: Final = physical_cores()
+_OTHERS: Final = ThreadPoolExecutor(max(1, CORES - 1), thread_name_prefix="host")
 _here: Final = local()
 
 
@@ -57,7 +57,7 @@ def look(array: mx.array) -> Floats:
 
 def side_by_side(tasks: Sequence[Task]) -> None:
     """Run all of them, on all cores, and return when the last is done. They must not depend on each other."""
-    if len(tasks) == 1 or _CORES == 1:
+    if len(tasks) == 1 or CORES == 1:
         for task in tasks:
             task()
         return
@@ -69,7 +69,7 @@ def side_by_side(tasks: Sequence[Task]) -> None:
             for task in rest:
                 task()
 
-    helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), _CORES) - 1)]
+    helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), CORES) - 1)]
     work()
     for helper in helpers:
         helper.result()
@@ -92,7 +92,7 @@ def silu_times(gate: mx.array, up: mx.array) -> mx.array:
             part *= ups[start:stop]
 
     size = result.size
-    shares = 1 if size <= _ALONE_MAX else _CORES
+    shares = 1 if size <= _ALONE_MAX else CORES
     cuts = [size * share // shares for share in range(shares + 1)]
     side_by_side([lambda begin=begin, end=end: work(begin, end) for begin, end in pairwise(cuts)])
     return mx.array(result.reshape(gate.shape))

@@ -92,21 +92,26 @@ class HostLayer:
 
     def attend(self, queries: mx.array, scale: float, sinks: mx.array | None) -> mx.array:
         """[tokens, heads, 1, head size] to the same."""
-        step, fresh = self._step, self._fresh
+        fresh = self._fresh
         assert fresh is not None, "queries come after their keys and values"
         self._fresh = None
         evaluate(queries, *fresh)
         keys, values = (look(each)[:, :, 0] for each in fresh)
+        numbers = None if sinks is None else _numbers(sinks)
+        return mx.array(self.attend_numbers(look(queries)[:, :, 0], keys, values, scale, numbers)[:, :, None])
+
+    def attend_numbers(
+        self, queries: Floats, keys: Floats, values: Floats, scale: float, sinks: Floats | None = None
+    ) -> Floats:
+        """Keep the column's keys and values; then its queries [tokens, heads, head size] to the same."""
+        step = self._step
         for write in step.writes:
             mine_keys = keys if write.tokens is None else keys[write.tokens]
             mine_values = values if write.tokens is None else values[write.tokens]
             self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys)
             self.values_slabs.write(write.slab, write.blocks, write.places, mine_values)
-        heads = Heads(scale, self.window, None if sinks is None else _numbers(sinks))
-        output = attend_host(
-            look(queries)[:, :, 0], self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads
-        )
-        return mx.array(output[:, :, None])
+        heads = Heads(scale, self.window, sinks)
+        return attend_host(queries, self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads)
 
     @property
     def _step(self) -> HostStep:
