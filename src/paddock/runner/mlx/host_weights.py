@@ -6,7 +6,7 @@ the same for hundreds. MLX's own modules keep views of the same memory: nothing 
 """
 
 # MLX's stubs leave the shapes of `reshape` and `transpose` untyped.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def _is_known(model: Any) -> bool:
     if any(weight.dtype != mx.float32 for _, weight in weights_of(model)):
         return False
     backbone, head = model.model, getattr(model, "lm_head", None)
-    kinds = [(nn.Embedding, backbone.embed_tokens), (nn.RMSNorm, backbone.norm)]
+    kinds: list[tuple[type[Any], Any]] = [(nn.Embedding, backbone.embed_tokens), (nn.RMSNorm, backbone.norm)]
     if head is not None:
         kinds.append((nn.Linear, head))
     for layer in backbone.layers:

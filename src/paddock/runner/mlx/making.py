@@ -50,10 +50,8 @@ def make_executor(
         lane, per_token, block_count = SoloLane(model, selection), bytes_per_token(model), 0
     else:
         install(model)
-        lane, per_token = (
-            PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host),
-            kv_bytes_per_token(shapes),
-        )
+        lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host)
+        per_token = kv_bytes_per_token(shapes)
         block_count = _blocks_that_fit(weights, per_token * BLOCK_TOKENS, reserved_bytes, most=blocks)
     device = device_kind()
     return MlxExecutor(
