@@ -34,6 +34,32 @@ _OTHERS: Final = ThreadPoolExecutor(max(1, CORES - 1), thread_name_prefix="host"
 _here: Final = local()
 
 
+class NumpyBlas:
+    """The BLAS that NumPy's wheels bring with them. A NumPy that was built otherwise has another, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._setters: list[Callable[[ctypes.c_int], object]] = []
+        for path in folder.glob("libscipy_openblas*"):
+            library = ctypes.CDLL(str(path))
+            for symbol in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
+                function = getattr(library, symbol, None)
+                if function is not None:
+                    self._setters.append(function)
+
+    @property
+    def found(self) -> bool:
+        return self._setters != []
+
+    def set_threads(self, count: int) -> None:
+        """How many threads a product takes from now on, in the whole process."""
+        for function in self._setters:
+            function(ctypes.c_int(count))
+
+
+PRODUCTS: Final = NumpyBlas(Path(np.__file__).parents[1] / "numpy.libs")
+PRODUCTS.set_threads(CORES)
+
+
 @contextmanager
 def working() -> Generator[None]:
     """While this lasts, activations of this thread's model code are computed here."""
@@ -56,7 +82,10 @@ def look(array: mx.array) -> Floats:
 
 
 def side_by_side(tasks: Sequence[Task]) -> None:
-    """Run all of them, on all cores, and return when the last is done. They must not depend on each other."""
+    """Run all of them, on all cores, and return when the last is done. They must not depend on each other.
+
+    Each keeps to one thread, products too: those that are made elsewhere share all cores.
+    """
     if len(tasks) == 1 or CORES == 1:
         for task in tasks:
             task()
@@ -69,10 +98,14 @@ def side_by_side(tasks: Sequence[Task]) -> None:
             for task in rest:
                 task()
 
-    helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), CORES) - 1)]
-    work()
-    for helper in helpers:
-        helper.result()
+    PRODUCTS.set_threads(1)
+    try:
+        helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), CORES) - 1)]
+        work()
+        for helper in helpers:
+            helper.result()
+    finally:
+        PRODUCTS.set_threads(CORES)
 
 
 def silu_times(gate: mx.array, up: mx.array) -> mx.array:
@@ -96,17 +129,3 @@ def silu_times(gate: mx.array, up: mx.array) -> mx.array:
     cuts = [size * share // shares for share in range(shares + 1)]
     side_by_side([lambda begin=begin, end=end: work(begin, end) for begin, end in pairwise(cuts)])
     return mx.array(result.reshape(gate.shape))
-
-
-def _one_thread_a_product() -> None:
-    """NumPy's own BLAS, where it brings one, is called from several threads at once: each call must keep to its own."""
-    folder = Path(np.__file__).parents[1] / "numpy.libs"
-    for path in folder.glob("libscipy_openblas*"):
-        library = ctypes.CDLL(str(path))
-        for symbol in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
-            function = getattr(library, symbol, None)
-            if function is not None:
-                function(ctypes.c_int(1))
-
-
-_one_thread_a_product()

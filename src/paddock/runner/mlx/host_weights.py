@@ -17,7 +17,7 @@ import mlx.nn as nn
 import numpy as np
 from mlx_lm.models.rope_utils import Llama3RoPE, YarnRoPE
 
-from paddock.runner.mlx.host import Floats, look
+from paddock.runner.mlx.host import PRODUCTS, Floats, look
 from paddock.runner.mlx.seam import evaluate, weights_of
 
 # Modules of mlx-lm whose layers are what host_model.py computes; each has its cells in tests/exactness.
@@ -64,8 +64,9 @@ class HostWeights:
 
 
 def bring_home(model: Any) -> HostWeights | None:
-    """Evaluate and turn the weights of `model`, one after the other; None, and nothing done, for a model of another kind."""
-    if not _is_known(model):
+    """Evaluate and turn the weights of `model`, one after the other; None, and nothing done, for a model of another kind,
+    or where NumPy has no BLAS that is known to be fast."""
+    if not PRODUCTS.found or not _is_known(model):
         return None
     backbone = model.model
     layers = tuple(_layer(layer) for layer in backbone.layers)
