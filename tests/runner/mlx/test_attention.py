@@ -45,7 +45,8 @@ def pool() -> Pool:
     host = [HostSlabs(shape, block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS) for _ in range(2)]
     for slabs, array in zip(host, plain, strict=True):
         for block in range(BLOCKS):
-            slabs.slab(block // SLAB_BLOCKS)[block % SLAB_BLOCKS] = array[block]
+            place = block % SLAB_BLOCKS * BLOCK
+            slabs.slab(block // SLAB_BLOCKS)[:, place : place + BLOCK] = array[block]
     return Pool(keys, values, *host, *plain)
 
 
@@ -122,7 +123,8 @@ def test_a_tile_reads_what_its_tokens_see(window: int | None) -> None:
     plain = [generator.normal(size=(blocks, KV_HEADS, BLOCK, SIZE)).astype(np.float32) for _ in range(2)]
     for slabs, array in zip((keys, values), plain, strict=True):
         for block in range(blocks):
-            slabs.slab(block // SLAB_BLOCKS)[block % SLAB_BLOCKS] = array[block]
+            place = block % SLAB_BLOCKS * BLOCK
+            slabs.slab(block // SLAB_BLOCKS)[:, place : place + BLOCK] = array[block]
     row = Row(sequence_id="a", tokens=tuple(range(333)), start=45, blocks=tuple(range(blocks)[::-1]), samples=True)
     packed = pack([row], block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS, windows=[window])
     queries = generator.normal(size=(333, HEADS, SIZE)).astype(np.float32)

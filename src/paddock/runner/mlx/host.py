@@ -29,9 +29,35 @@ Task: TypeAlias = Callable[[], None]
 _PIECE: Final = 16_384  # numbers worked on at a time: they stay in the nearest cache
 _ALONE_MAX: Final = 65_536  # below so many numbers a second thread costs more than it brings
 
-_CORES: Final = physical_cores()
-_OTHERS: Final = ThreadPoolExecutor(max(1, _CORES - 1), thread_name_prefix="host")
+CORES: Final = physical_cores()
+_OTHERS: Final = ThreadPoolExecutor(max(1, CORES - 1), thread_name_prefix="host")
 _here: Final = local()
+
+
+class NumpyBlas:
+    """The BLAS that NumPy's wheels bring with them. A NumPy that was built otherwise has another, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._setters: list[Callable[[ctypes.c_int], object]] = []
+        for path in folder.glob("libscipy_openblas*"):
+            library = ctypes.CDLL(str(path))
+            for symbol in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
+                function = getattr(library, symbol, None)
+                if function is not None:
+                    self._setters.append(function)
+
+    @property
+    def found(self) -> bool:
+        return self._setters != []
+
+    def set_threads(self, count: int) -> None:
+        """How many threads a product takes from now on, in the whole process."""
+        for function in self._setters:
+            function(ctypes.c_int(count))
+
+
+PRODUCTS: Final = NumpyBlas(Path(np.__file__).parents[1] / "numpy.libs")
+PRODUCTS.set_threads(CORES)
 
 
 @contextmanager
@@ -56,8 +82,11 @@ def look(array: mx.array) -> Floats:
 
 
 def side_by_side(tasks: Sequence[Task]) -> None:
-    """Run all of them, on all cores, and return when the last is done. They must not depend on each other."""
-    if len(tasks) == 1 or _CORES == 1:
+    """Run all of them, on all cores, and return when the last is done. They must not depend on each other.
+
+    Each keeps to one thread, products too: those that are made elsewhere share all cores.
+    """
+    if len(tasks) == 1 or CORES == 1:
         for task in tasks:
             task()
         return
@@ -69,10 +98,14 @@ def side_by_side(tasks: Sequence[Task]) -> None:
             for task in rest:
                 task()
 
-    helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), _CORES) - 1)]
-    work()
-    for helper in helpers:
-        helper.result()
+    PRODUCTS.set_threads(1)
+    try:
+        helpers = [_OTHERS.submit(work) for _ in range(min(len(tasks), CORES) - 1)]
+        work()
+        for helper in helpers:
+            helper.result()
+    finally:
+        PRODUCTS.set_threads(CORES)
 
 
 def silu_times(gate: mx.array, up: mx.array) -> mx.array:
@@ -92,21 +125,7 @@ def silu_times(gate: mx.array, up: mx.array) -> mx.array:
             part *= ups[start:stop]
 
     size = result.size
-    shares = 1 if size <= _ALONE_MAX else _CORES
+    shares = 1 if size <= _ALONE_MAX else CORES
     cuts = [size * share // shares for share in range(shares + 1)]
     side_by_side([lambda begin=begin, end=end: work(begin, end) for begin, end in pairwise(cuts)])
     return mx.array(result.reshape(gate.shape))
-
-
-def _one_thread_a_product() -> None:
-    """NumPy's own BLAS, where it brings one, is called from several threads at once: each call must keep to its own."""
-    folder = Path(np.__file__).parents[1] / "numpy.libs"
-    for path in folder.glob("libscipy_openblas*"):
-        library = ctypes.CDLL(str(path))
-        for symbol in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
-            function = getattr(library, symbol, None)
-            if function is not None:
-                function(ctypes.c_int(1))
-
-
-_one_thread_a_product()

@@ -1,25 +1,25 @@
 """Attention over paged keys and values on a CPU: what attention.py says, in NumPy, on all cores.
 
-Short rows attend by pairs of block and token, as there. A long row is cut into tiles of queries; a tile reads the keys up to
+Short rows attend by runs of blocks (host_runs.py). A long row is cut into tiles of queries; a tile reads the keys up to
 its last token and no further, so half of the square that nobody may see is never computed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from paddock.runner.mlx.host import Floats, Task, side_by_side
+from paddock.runner.mlx.host import CORES, Floats, Task, side_by_side
+from paddock.runner.mlx.host_runs import Run, shares
 from paddock.runner.mlx.host_slabs import HostSlabs
-from paddock.runner.mlx.packing import Cells, LongRow, Segment
+from paddock.runner.mlx.packing import LongRow
 
 _TILE: Final = 64  # queries of a long row that are worked on together
-_SPLIT_MIN: Final = 16  # blocks of a segment that are worth a second thread
+_ALONE_MAX: Final = 128 * 1024  # below so many numbers of keys a second thread costs more than it brings
+_VECTORS_MAX: Final = 2  # query heads of a head of keys that are multiplied one by one, without preparing the keys
 SCORES_MAX: Final = 512 * 1024  # scores of a tile: more than that are split by heads, to stay in a near cache
-
-Work: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class HostGroup:
     """Short rows' tokens that see about as many blocks as each other."""
 
     tokens: npt.NDArray[np.int64]  # in the column
-    cells: Cells
+    runs: tuple[Run, ...]
     hidden: npt.NDArray[np.bool_]  # [tokens, 1, 1, keys]
 
 
@@ -65,76 +65,62 @@ def attend_host(
 def _attend_group(
     queries: Floats, keys: HostSlabs, values: HostSlabs, group: HostGroup, heads: Heads, output: Floats
 ) -> None:
-    cells = group.cells
-    tokens, width = cells.cell_pairs.shape
-    kv_heads, size = keys.heads, keys.block_tokens
+    tokens, width = len(group.tokens), group.hidden.shape[-1]
+    kv_heads = keys.heads
     repeats = queries.shape[1] // kv_heads
     mine = queries[group.tokens].reshape(tokens, kv_heads, repeats, -1)
+    numbers = sum(run.places for run in group.runs) * kv_heads * keys.head_size
+    parts = shares(group.runs, CORES if numbers > _ALONE_MAX else 1)
 
-    pairs = len(cells.pair_cells)
-    scores = np.empty((pairs, kv_heads, repeats, size), dtype=np.float32)
-    tasks: list[Task] = []
-    begin = 0
-    for segment in cells.segments:
-        end = begin + segment.owners.size
-        tasks += _score_tasks(mine, keys, segment, scores[begin:end])
-        begin = end
-    side_by_side(tasks)
+    scores = np.empty((tokens, kv_heads, repeats, width), dtype=np.float32)
+    side_by_side([lambda part=part: _score(mine, keys, part, scores) for part in parts])
+    np.copyto(scores, -np.inf, where=group.hidden)
+    sums = _exponentials(scores, None if heads.sinks is None else heads.sinks.reshape(1, kv_heads, repeats, 1))
 
-    # [tokens, kv heads, repeats, blocks × tokens of a block]
-    by_token = scores[cells.cell_pairs].transpose(0, 2, 3, 1, 4).reshape(tokens, kv_heads, repeats, width * size)
-    np.copyto(by_token, -np.inf, where=group.hidden)
-    weights = _softmax(by_token, heads.sinks)
-    weights = weights.reshape(tokens, kv_heads, repeats, width, size).transpose(0, 3, 1, 2, 4)
-    weights = weights.reshape(tokens * width, kv_heads, repeats, size)[cells.pair_cells]
-
-    summed = np.empty((pairs, kv_heads, repeats, values.head_size), dtype=np.float32)
-    tasks, begin = [], 0
-    for segment in cells.segments:
-        end = begin + segment.owners.size
-        tasks += _sum_tasks(weights[begin:end], values, segment, summed[begin:end])
-        begin = end
-    side_by_side(tasks)
-    by_cell = summed[cells.cell_pairs]
-    if not cells.seen.all():
-        by_cell[~cells.seen] = 0
-    output[group.tokens] = by_cell.sum(axis=1).reshape(tokens, kv_heads * repeats, -1)
+    # A token's runs may be in several parts: each has sums of its own.
+    found = np.zeros((len(parts), tokens, kv_heads, repeats, values.head_size), dtype=np.float32)
+    side_by_side([lambda at=at, part=part: _sum(scores, values, part, found[at]) for at, part in enumerate(parts)])
+    total = found[0] if len(parts) == 1 else found.sum(axis=0)
+    total /= sums
+    output[group.tokens] = total.reshape(tokens, kv_heads * repeats, -1)
 
 
-def _score_tasks(queries: Floats, keys: HostSlabs, segment: Segment, scores: Floats) -> list[Task]:
-    slots, most = segment.owners.shape
-    kv_heads, repeats = queries.shape[1:3]
-    read = keys.slab(segment.slab)[segment.blocks]
-    owners = segment.owners
+def _score(queries: Floats, keys: HostSlabs, runs: Sequence[Run], scores: Floats) -> None:
+    """Queries [tokens, kv heads, repeats, head size] times the keys of some runs, into their columns of the scores."""
+    _, kv_heads, repeats, size = queries.shape
+    for run in runs:
+        read = keys.slab(run.slab)[:, run.begin : run.end].swapaxes(-1, -2)
+        columns = slice(run.column, run.column + run.places)
+        if len(run.owners) == 1:
+            into = scores[run.owners[0], :, :, columns]
+            if repeats <= _VECTORS_MAX:
+                np.matmul(queries[run.owners[0]][:, :, None], read[:, None], out=into[:, :, None])
+            else:
+                np.matmul(queries[run.owners[0]], read, out=into)
+            continue
+        owners = list(run.owners)
+        together = queries[owners].transpose(1, 0, 2, 3).reshape(kv_heads, -1, size)
+        found = np.matmul(together, read).reshape(kv_heads, len(owners), repeats, -1)
+        scores[owners, :, :, columns] = found.transpose(1, 0, 2, 3)
 
-    def work(begin: int, end: int) -> None:
-        part = read[begin:end].swapaxes(-1, -2)
-        if most == 1:
-            np.matmul(queries[owners[begin:end, 0]], part, out=scores[begin:end])
-            return
-        mine = queries[owners[begin:end]].transpose(0, 2, 1, 3, 4).reshape(end - begin, kv_heads, most * repeats, -1)
-        found = np.matmul(mine, part).reshape(end - begin, kv_heads, most, repeats, -1)
-        scores[begin * most : end * most] = found.transpose(0, 2, 1, 3, 4).reshape(-1, *scores.shape[1:])
 
-    return _halves(work, slots)
-
-
-def _sum_tasks(weights: Floats, values: HostSlabs, segment: Segment, summed: Floats) -> list[Task]:
-    slots, most = segment.owners.shape
-    kv_heads, repeats, size = weights.shape[1:]
-    read = values.slab(segment.slab)[segment.blocks]
-
-    def work(begin: int, end: int) -> None:
-        part = read[begin:end]
-        if most == 1:
-            np.matmul(weights[begin:end], part, out=summed[begin:end])
-            return
-        mine = weights[begin * most : end * most].reshape(end - begin, most, kv_heads, repeats, size)
-        mine = mine.transpose(0, 2, 1, 3, 4).reshape(end - begin, kv_heads, most * repeats, size)
-        found = np.matmul(mine, part).reshape(end - begin, kv_heads, most, repeats, -1)
-        summed[begin * most : end * most] = found.transpose(0, 2, 1, 3, 4).reshape(-1, *summed.shape[1:])
-
-    return _halves(work, slots)
+def _sum(weights: Floats, values: HostSlabs, runs: Sequence[Run], found: Floats) -> None:
+    """Values of some runs times the weights of their columns, added to what was found."""
+    _, kv_heads, repeats, size = found.shape
+    for run in runs:
+        read = values.slab(run.slab)[:, run.begin : run.end]
+        columns = slice(run.column, run.column + run.places)
+        if len(run.owners) == 1:
+            mine = weights[run.owners[0], :, :, columns]
+            if repeats <= _VECTORS_MAX:
+                found[run.owners[0]] += np.matmul(mine[:, :, None], read[:, None])[:, :, 0]
+            else:
+                found[run.owners[0]] += np.matmul(mine, read)
+            continue
+        owners = list(run.owners)
+        together = weights[owners, :, :, columns].transpose(1, 0, 2, 3).reshape(kv_heads, -1, run.places)
+        part = np.matmul(together, read).reshape(kv_heads, len(owners), repeats, size)
+        found[owners] += part.transpose(1, 0, 2, 3)
 
 
 def _long_tasks(
@@ -195,20 +181,6 @@ _AHEAD: Final = np.triu(np.full((_TILE, _TILE), -np.inf, dtype=np.float32), 1)
 def _ahead(count: int) -> Floats:
     """What hides the keys behind each of `count` queries in a row."""
     return _AHEAD[:count, :count]
-
-
-def _halves(work: Work, count: int) -> list[Task]:
-    if count < _SPLIT_MIN:
-        return [lambda: work(0, count)]
-    middle = count // 2
-    return [lambda: work(0, middle), lambda: work(middle, count)]
-
-
-def _softmax(scores: Floats, sinks: Floats | None) -> Floats:
-    """Over the last axis of [tokens, kv heads, repeats, keys], in place."""
-    column = None if sinks is None else sinks.reshape(1, *scores.shape[1:3], 1)
-    scores /= _exponentials(scores, column)
-    return scores
 
 
 def _exponentials(scores: Floats, sinks: Floats | None) -> Floats:

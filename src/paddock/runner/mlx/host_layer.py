@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from paddock.runner.mlx.host import Floats, look
 from paddock.runner.mlx.host_attention import Heads, HostGroup, attend_host
+from paddock.runner.mlx.host_runs import Run, runs_of
 from paddock.runner.mlx.host_slabs import HostSlabs
-from paddock.runner.mlx.packing import Cells, Group, LongRow, Packed, Seen, Write, cells_of
+from paddock.runner.mlx.packing import Group, LongRow, Packed, Seen, Write
 from paddock.runner.mlx.seam import evaluate
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -35,7 +36,7 @@ class HostStepMaker:
     def __init__(self, *, block_tokens: int, slab_blocks: int) -> None:
         self._block_tokens = block_tokens
         self._slab_blocks = slab_blocks
-        self._kept: OrderedDict[Seen, Cells] = OrderedDict()
+        self._kept: OrderedDict[Seen, tuple[Run, ...]] = OrderedDict()
 
     def make(self, packed: Packed) -> HostStep:
         return HostStep(
@@ -49,23 +50,23 @@ class HostStepMaker:
         )
 
     def _group(self, group: Group, window: int | None) -> HostGroup:
-        cells = self._cells(group.seen)
         first = np.array(group.first, dtype=np.int64)[:, None] * self._block_tokens
-        keys = first + np.arange(cells.cell_pairs.shape[1] * self._block_tokens, dtype=np.int64)
+        width = max(len(blocks) for blocks in group.seen) * self._block_tokens
+        keys = first + np.arange(width, dtype=np.int64)
         positions = np.array(group.positions, dtype=np.int64)[:, None]
         hidden: Flags = keys > positions
         if window is not None:
             hidden = hidden | (keys <= positions - window)
-        return HostGroup(np.array(group.tokens), cells, hidden[:, None, None])
+        return HostGroup(np.array(group.tokens), self._runs(group.seen), hidden[:, None, None])
 
-    def _cells(self, seen: Seen) -> Cells:
-        cells = self._kept.get(seen)
-        if cells is None:
-            cells = self._kept[seen] = cells_of(seen, self._slab_blocks, gathers=False)
+    def _runs(self, seen: Seen) -> tuple[Run, ...]:
+        runs = self._kept.get(seen)
+        if runs is None:
+            runs = self._kept[seen] = runs_of(seen, block_tokens=self._block_tokens, slab_blocks=self._slab_blocks)
             if len(self._kept) > _KEPT_MAX:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(seen)
-        return cells
+        return runs
 
 
 class HostLayer:
@@ -92,21 +93,26 @@ class HostLayer:
 
     def attend(self, queries: mx.array, scale: float, sinks: mx.array | None) -> mx.array:
         """[tokens, heads, 1, head size] to the same."""
-        step, fresh = self._step, self._fresh
+        fresh = self._fresh
         assert fresh is not None, "queries come after their keys and values"
         self._fresh = None
         evaluate(queries, *fresh)
         keys, values = (look(each)[:, :, 0] for each in fresh)
+        numbers = None if sinks is None else _numbers(sinks)
+        return mx.array(self.attend_numbers(look(queries)[:, :, 0], keys, values, scale, numbers)[:, :, None])
+
+    def attend_numbers(
+        self, queries: Floats, keys: Floats, values: Floats, scale: float, sinks: Floats | None = None
+    ) -> Floats:
+        """Keep the column's keys and values; then its queries [tokens, heads, head size] to the same."""
+        step = self._step
         for write in step.writes:
             mine_keys = keys if write.tokens is None else keys[write.tokens]
             mine_values = values if write.tokens is None else values[write.tokens]
             self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys)
             self.values_slabs.write(write.slab, write.blocks, write.places, mine_values)
-        heads = Heads(scale, self.window, None if sinks is None else _numbers(sinks))
-        output = attend_host(
-            look(queries)[:, :, 0], self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads
-        )
-        return mx.array(output[:, :, None])
+        heads = Heads(scale, self.window, sinks)
+        return attend_host(queries, self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads)
 
     @property
     def _step(self) -> HostStep:

@@ -3,6 +3,8 @@
 On a device an array is a value, and writing makes another; here nobody else holds a slab, and its memory is ours.
 """
 
+from itertools import pairwise
+
 import mlx.core as mx
 import numpy as np
 
@@ -16,7 +18,7 @@ class HostSlabs:
     """A pool of blocks of one shape, float32. The memory is MLX's, so that it is counted with all the rest."""
 
     def __init__(self, shape: Shape, *, block_tokens: int, slab_blocks: int) -> None:
-        self._shape = (slab_blocks, shape.heads, block_tokens, shape.head_size)
+        self._shape = (shape.heads, slab_blocks * block_tokens, shape.head_size)
         self._arrays: dict[int, mx.array] = {}
         self._looks: dict[int, Floats] = {}
         self.slab_blocks = slab_blocks
@@ -25,7 +27,7 @@ class HostSlabs:
         self.head_size = shape.head_size
 
     def slab(self, number: int) -> Floats:
-        """[blocks, heads, tokens, head size]."""
+        """[heads, blocks × tokens of a block, head size]: what lies in blocks side by side is one piece a head."""
         found = self._looks.get(number)
         if found is None:
             array = self._arrays[number] = mx.zeros(self._shape, mx.float32)
@@ -35,19 +37,18 @@ class HostSlabs:
 
     def write(self, number: int, blocks: Ints, places: Ints, values: Floats) -> None:
         """`values` [tokens, heads, head size] into some places of some blocks."""
-        self.slab(number)[blocks, :, places] = values
+        self.slab(number)[:, blocks * self.block_tokens + places] = values.swapaxes(0, 1)
 
     def together(self, table: Ints) -> Floats:
-        """The blocks of one sequence, one behind the other: [heads, tokens, head size]."""
-        _, heads, tokens, size = self._shape
-        joined = np.empty((heads, len(table), tokens, size), dtype=np.float32)
+        """The blocks of one sequence, one behind the other: [heads, tokens, head size]. A look where they lie like that."""
+        size = self.block_tokens
         slabs, within = table // self.slab_blocks, table % self.slab_blocks
         cuts = np.flatnonzero((np.diff(within) != 1) | (np.diff(slabs) != 0)) + 1
-        for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(table)], strict=True):
-            first = int(within[begin])
-            run = self.slab(int(slabs[begin]))[first : first + end - begin]
-            joined[:, begin:end] = run.transpose(1, 0, 2, 3)
-        return joined.reshape(heads, -1, size)
+        runs = [
+            self.slab(int(slabs[begin]))[:, int(within[begin]) * size : (int(within[begin]) + end - begin) * size]
+            for begin, end in pairwise([0, *cuts.tolist(), len(table)])
+        ]
+        return runs[0] if len(runs) == 1 else np.concatenate(runs, axis=1)
 
     def copy(self, source: int, target: int) -> None:
         self._block(target)[:] = self._block(source)
@@ -64,4 +65,5 @@ class HostSlabs:
         return sum(array.nbytes for array in self._arrays.values())
 
     def _block(self, block: int) -> Floats:
-        return self.slab(block // self.slab_blocks)[block % self.slab_blocks]
+        place = block % self.slab_blocks * self.block_tokens
+        return self.slab(block // self.slab_blocks)[:, place : place + self.block_tokens]

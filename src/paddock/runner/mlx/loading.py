@@ -11,6 +11,7 @@ import psutil
 
 from paddock.errors import Corrupt, Incompatible, NotEnoughMemory
 from paddock.runner.mlx.folder import ModelFolder, read_folder
+from paddock.runner.mlx.host_weights import HostWeights, bring_home
 from paddock.runner.mlx.seam import evaluate, layer_caches, open_lazily, unpack_quantized, weights_of
 from paddock.units import human_bytes
 
@@ -41,6 +42,7 @@ class Weights:
     vocabulary: int
     bytes: int
     limit_bytes: int  # weights and KV cache together
+    host: HostWeights | None = None  # the same memory, where a CPU works on it without MLX
 
 
 def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) -> Weights:
@@ -57,6 +59,7 @@ def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) 
         _convert(model, layout.dtype)
     try:
         # One at a time: what a weight was made of can go before the next is read.
+        host = bring_home(model)
         for _, weight in weights_of(model):
             evaluate(weight)
     except (RuntimeError, ValueError) as error:
@@ -68,6 +71,7 @@ def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) 
         vocabulary=_probe(model, folder),
         bytes=sum(weight.nbytes for _, weight in weights_of(model)),
         limit_bytes=limit,
+        host=host,
     )
 
 

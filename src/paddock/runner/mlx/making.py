@@ -50,7 +50,8 @@ def make_executor(
         lane, per_token, block_count = SoloLane(model, selection), bytes_per_token(model), 0
     else:
         install(model)
-        lane, per_token = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS), kv_bytes_per_token(shapes)
+        lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host)
+        per_token = kv_bytes_per_token(shapes)
         block_count = _blocks_that_fit(weights, per_token * BLOCK_TOKENS, reserved_bytes, most=blocks)
     device = device_kind()
     return MlxExecutor(
@@ -90,7 +91,7 @@ def make_drafter(weights: Weights, draft: Weights) -> tuple[MlxDrafter, int]:
     block_count = min(int(room * share) // block_bytes, _BLOCKS_MAX)
     install(draft.model)
     drafter = MlxDrafter(
-        PagedLane(RowSelection(draft.model), shapes, block_tokens=BLOCK_TOKENS),
+        PagedLane(RowSelection(draft.model), shapes, block_tokens=BLOCK_TOKENS, host=draft.host),
         vocabulary=draft.vocabulary,
         context_window=draft.folder.context_window,
         block_tokens=BLOCK_TOKENS,

@@ -126,11 +126,8 @@ def pack(rows: Sequence[Row], *, block_tokens: int, slab_blocks: int, windows: I
     )
 
 
-def cells_of(seen: Seen, slab_blocks: int, *, gathers: bool = True) -> Cells:
-    """Pairs of blocks and the tokens that see them, by slab and by how many see the same.
-
-    `gathers`: blocks that lie scattered are copied together; else each run of them is a segment of its own.
-    """
+def cells_of(seen: Seen, slab_blocks: int) -> Cells:
+    """Pairs of blocks and the tokens that see them, by slab and by how many see the same."""
     counts = np.array([len(blocks) for blocks in seen])
     width = int(counts.max())
     pair_blocks = np.array([block for blocks in seen for block in blocks])
@@ -148,21 +145,20 @@ def cells_of(seen: Seen, slab_blocks: int, *, gathers: bool = True) -> Cells:
     segments: list[Segment] = []
     base = 0
     for slab, size in sorted(set(zip(slabs.tolist(), room.tolist(), strict=True))):
-        everybody = np.flatnonzero((slabs == slab) & (room == size))
-        for members in [everybody] if gathers else _runs(everybody, blocks):
-            within, slot_of_member = _slots(blocks[members] % slab_blocks)
-            slots = within.stop - within.start if isinstance(within, slice) else len(within)
-            slot_of_block = np.full(len(blocks), -1)
-            slot_of_block[members] = slot_of_member
-            pairs = np.flatnonzero(slot_of_block[block_of_pair] >= 0)
-            places = slot_of_block[block_of_pair[pairs]] * size + rank_in_block[pairs]
-            owners, back = np.zeros(slots * size, dtype=np.int32), np.zeros(slots * size, dtype=np.int32)
-            owners[places] = pair_tokens[pairs]
-            back[places] = cells[pairs]
-            cell_pairs[cells[pairs]] = base + places
-            segments.append(Segment(slab, within, owners.reshape(slots, size)))
-            pair_cells.append(back)
-            base += slots * size
+        members = np.flatnonzero((slabs == slab) & (room == size))
+        within, slot_of_member = _slots(blocks[members] % slab_blocks)
+        slots = within.stop - within.start if isinstance(within, slice) else len(within)
+        slot_of_block = np.full(len(blocks), -1)
+        slot_of_block[members] = slot_of_member
+        pairs = np.flatnonzero(slot_of_block[block_of_pair] >= 0)
+        places = slot_of_block[block_of_pair[pairs]] * size + rank_in_block[pairs]
+        owners, back = np.zeros(slots * size, dtype=np.int32), np.zeros(slots * size, dtype=np.int32)
+        owners[places] = pair_tokens[pairs]
+        back[places] = cells[pairs]
+        cell_pairs[cells[pairs]] = base + places
+        segments.append(Segment(slab, within, owners.reshape(slots, size)))
+        pair_cells.append(back)
+        base += slots * size
     return Cells(
         cell_pairs=cell_pairs.reshape(len(seen), width),
         seen=np.arange(width)[None] < counts[:, None],
@@ -223,11 +219,6 @@ def _ranks(block_of_pair: npt.NDArray[np.intp], owner_counts: npt.NDArray[np.int
     ranks = np.empty_like(order)
     ranks[order] = np.arange(len(order)) - np.repeat(np.cumsum(owner_counts) - owner_counts, owner_counts)
     return ranks
-
-
-def _runs(members: npt.NDArray[np.intp], blocks: npt.NDArray[np.int64]) -> list[npt.NDArray[np.intp]]:
-    """Sorted blocks cut wherever one is missing."""
-    return np.split(members, np.flatnonzero(np.diff(blocks[members]) > 1) + 1)
 
 
 def _slots(blocks: npt.NDArray[np.int64]) -> tuple[Ints | slice, npt.NDArray[np.int64]]:

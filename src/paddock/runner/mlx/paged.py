@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import mlx.core as mx
 
@@ -12,7 +12,9 @@ from paddock.runner.mlx.attention import attend
 from paddock.runner.mlx.backbone import RowSelection
 from paddock.runner.mlx.host import working
 from paddock.runner.mlx.host_layer import HostLayer, HostStepMaker
+from paddock.runner.mlx.host_model import HostModel
 from paddock.runner.mlx.host_slabs import HostSlabs
+from paddock.runner.mlx.host_weights import HostWeights
 from paddock.runner.mlx.packing import pack
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.slabs import SLAB_BYTES, Shape, Slabs
@@ -84,7 +86,15 @@ def on_host(shapes: Sequence[LayerShape]) -> bool:
 class PagedLane:
     """Keys and values of all sequences in one pool of blocks a layer."""
 
-    def __init__(self, selection: RowSelection, shapes: Sequence[LayerShape], *, block_tokens: int) -> None:
+    def __init__(
+        self,
+        selection: RowSelection,
+        shapes: Sequence[LayerShape],
+        *,
+        block_tokens: int,
+        host: HostWeights | None = None,
+    ) -> None:
+        """`host`: the weights, where the whole step is computed without MLX."""
         self._selection = selection
         self._block_tokens = block_tokens
         largest = max(max(shape.keys.bytes(block_tokens), shape.values.bytes(block_tokens)) for shape in shapes)
@@ -105,6 +115,7 @@ class PagedLane:
                 PagedLayer(Slabs(shape.keys, **sizes), Slabs(shape.values, **sizes), shape.window) for shape in shapes
             ]
             self._maker = StepArrayMaker(**sizes)
+        self._model = HostModel(host) if host is not None and self._host else None
         self._tainted: set[int] = set()
 
     def end(self, sequence_id: str) -> None:
@@ -130,6 +141,9 @@ class PagedLane:
             layer.step = step
         try:
             with working() if self._host else nullcontext():
+                if self._model is not None:
+                    layers = cast("list[HostLayer]", self._layers)
+                    return self._model.logits(packed.tokens, packed.positions, layers, packed.wanted)
                 return self._selection.logits(mx.array(packed.tokens)[:, None], self._layers, packed.wanted, axis=0)
         finally:
             for layer in self._layers:
