@@ -81,6 +81,11 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
         reference = members.get("$ref")
         if isinstance(reference, str):
             return inline(parts[reference.rsplit("/", 1)[-1]])
-        return {name: inline(each) for name, each in members.items() if name != "$defs"}
+        return {name: inline(each) for name, each in members.items() if not _leads_nowhere(name, each)}
 
     return cast("dict[str, Any]", inline(schema))
+
+
+def _leads_nowhere(name: str, value: Any) -> bool:
+    """What refers to parts by their place, or holds them: they are where they belong by then."""
+    return name == "$defs" or (name == "discriminator" and isinstance(value, dict) and "mapping" in value)
