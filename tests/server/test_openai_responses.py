@@ -223,6 +223,18 @@ def test_log_probabilities_spell_the_text(http: httpx2.Client) -> None:
     assert sum(len(event.logprobs) for event in deltas) == len(part.logprobs or ())
 
 
+def test_a_text_can_be_held_to_a_schema(client: openai.OpenAI) -> None:
+    """Structured output of this API is in `text.format`; this schema lets nothing but one answer through."""
+    properties = {"colour": {"enum": ["blue"]}, "legs": {"const": 4}}
+    schema = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+    form: Any = {"format": {"type": "json_schema", "name": "horse", "schema": schema, "strict": True}}
+    answer = client.responses.create(**SUM, text=form)
+    assert json.loads(answer.output_text) == {"colour": "blue", "legs": 4}
+    assert answer.text is not None
+    assert answer.text.format is not None
+    assert answer.text.format.type == "json_schema"
+
+
 def test_tokens_of_the_input_are_counted_as_they_are_used(client: openai.OpenAI) -> None:
     body = {name: QUESTION[name] for name in ("model", "input", "tools")}
     counted = client.responses.input_tokens.count(**body)
