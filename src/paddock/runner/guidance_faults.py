@@ -54,7 +54,7 @@ def _innermost(
     if not reason:
         return None
     path, tries = "", _TRIES_MAX
-    part = {} if isinstance(schema, bool) else schema
+    part: Mapping[str, Any] = {} if isinstance(schema, bool) else schema
     while True:
         for inner_path, inner in _parts(part):
             tries -= 1
