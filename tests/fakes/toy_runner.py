@@ -7,6 +7,7 @@ It does what its prompt says, so that tests can break it where they like:
     !raise    a step raises what nobody expects
     !refuse   a step raises a PaddockError
     !poison   this row fails, and no other
+    !mute     in a message: its answer cannot be read
     !hang     a step never ends
     !freeze   the whole process stops, heartbeats too
     !noise    it writes a megabyte to stderr and dies
@@ -57,7 +58,10 @@ class ToyTokenizer:
         return self.encode("".join(f"{message.role}: {message.content}\n" for message in messages))
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
-        return bytes(token for token in tokens if token != END).decode(errors="replace")
+        text = bytes(token for token in tokens if token != END).decode(errors="replace")
+        if special and "!mute" in text:
+            raise LookupError("toy trouble")
+        return text
 
     def token_bytes(self, token: int) -> bytes:
         return b"<end>" if token == END else bytes((token,))

@@ -304,6 +304,15 @@ class FleetContract:
         assert await other == (ALPHABET * 8)[:200]
         assert (await runner.stats()).restarts == 0
 
+    async def test_a_request_whose_answer_cannot_be_read_is_refused_and_leaves_nothing(self, runner: Runner) -> None:
+        """It was queued by then: if it went on, its first token would have nobody to be told to."""
+        message = Message(role="user", content="!mute")
+        with pytest.raises(UsageError):
+            await answer(runner, GenerateRequest(id="mute", messages=(message,), sampling=Sampling(max_tokens=50)))
+        assert await answer(runner, ask()) == ALPHABET[:10]
+        stats = await runner.stats()
+        assert (stats.running, stats.waiting, stats.restarts) == (0, 0, 0)
+
     async def test_a_step_that_is_refused_ends_its_requests_only(self, runner: Runner) -> None:
         with pytest.raises(NotEnoughMemory):
             await answer(runner, ask("!refuse"))

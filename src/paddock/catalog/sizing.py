@@ -42,6 +42,7 @@ CORES: Final = 4  # of a machine that nobody has looked at
 PAGED: Final = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "phi3", "gemma3", "gemma3_text", "gpt_oss"}
 )
+HOST: Final = frozenset({"llama", "mistral", "qwen2", "qwen3"})  # on a CPU in float32 they run without MLX
 SLAB_BYTES: Final = 2 * MIB
 BLOCK_TOKENS: Final = 32
 _SOLO_STEP_TOKENS: Final = 256
@@ -174,6 +175,7 @@ def estimate_memory(
     shape = _shape(config, gguf)
     cache = _cache(facts, config, gguf)
     on_cpu = device is Device.CPU
+    architecture = normalised_architecture(as_text(config.get("model_type")) or "")
     return MemoryEstimate(
         weights_bytes=weights,
         stored_bytes=stored,
@@ -182,7 +184,7 @@ def estimate_memory(
         cache=cache,
         context_window=facts.context_window,
         basis=basis,
-        paged=not is_gguf and normalised_architecture(as_text(config.get("model_type")) or "") in PAGED,
+        paged=not is_gguf and architecture in PAGED,
         work=WorkShape(
             value_bytes=value_bytes,
             hidden=shape.hidden,
@@ -195,6 +197,7 @@ def estimate_memory(
             parameters=int((parameters or facts.parameters or 0) * shape.active_share),
             fused=is_gguf or not on_cpu,
             keeps=on_cpu and not is_gguf,
+            host=wide and architecture in HOST,
             fixed_bytes=_tower_bytes(config, value_bytes),
         ),
         products_per_s=cores * CORE_PRODUCTS_PER_S if on_cpu else None,

@@ -3,6 +3,7 @@
     work      = start + live + together + states + kept
     live      = chunk × values of a token between two layers + scores + logits, each in the type that is computed in
     scores    = heads × chunk × context, two tiles of 64 MiB at most; none where attention is fused
+    on a host = start + 2.2 × chunk × values of a token between two layers: nothing else is there at a time
     together  = keys and values of one layer, brought side by side for a long prompt
     states    = of one recurrent layer, one for each token of a chunk, where no kernel walks through them
     kept      = freed arrays that the allocator holds back: on a CPU some MB a layer, at most 32, sooner in many steps
@@ -24,6 +25,7 @@ _SCORES_COPIES: Final = 1.2  # beside the scores there is their mask, and now an
 _KEPT_BYTES_MAX: Final = 32 * MIB
 _KEPT_LAYER_BYTES_MAX: Final = 3 * MIB
 _KEPT_SHARE: Final = 3
+_HOST_COPIES: Final = 2.2
 _STATE_PRODUCTS: Final = 60  # of one value of a state: what is done value by value takes so much longer than a product
 CORE_PRODUCTS_PER_S: Final = (
     20e9  # multiplications and additions in float32 of one core, in a model, not in a benchmark
@@ -45,13 +47,18 @@ class WorkShape:
     parameters: int = 0  # that one token is multiplied with
     fused: bool = False  # attention never writes its scores down
     keeps: bool = False  # the allocator holds freed arrays back, and they count
+    host: bool = (
+        False  # a CPU works on it without MLX: attention keeps its scores in a near cache, and nothing is held back
+    )
     fixed_bytes: int = 0  # work whose size does not depend on the text, such as that for one picture
 
     def bytes(self, context: int, tokens: int, products_per_s: float | None) -> int:
         """For sequences of at most `context` tokens, `tokens` of them together; None does a whole chunk in one step."""
         chunk = self.chunk(context, tokens, products_per_s)
+        if self.host:
+            return int(_START_BYTES + _HOST_COPIES * chunk * self.value_bytes * self._between) + self.fixed_bytes
         scores = 0 if self.fused else min(4 * self.heads * chunk * context, _SCORES_BYTES_MAX)
-        live = chunk * self.value_bytes * (6 * self.hidden + 3 * self.inner) + _SCORES_COPIES * scores
+        live = chunk * self.value_bytes * self._between + _SCORES_COPIES * scores
         live += 8 * self.vocabulary
         together = context * self.layer_values * self.value_bytes
         states = 0 if self.fused else 4 * self.state_values * chunk
@@ -59,6 +66,11 @@ class WorkShape:
         kept_max = min(self.layers * _KEPT_LAYER_BYTES_MAX, _KEPT_BYTES_MAX) if self.keeps else 0
         kept = min(live * max(_KEPT_SHARE, steps), kept_max)
         return int(_START_BYTES + live + together + states + kept) + self.fixed_bytes
+
+    @property
+    def _between(self) -> int:
+        """Values of a token between two layers."""
+        return 6 * self.hidden + 3 * self.inner
 
     def chunk(self, context: int, tokens: int, products_per_s: float | None) -> int:
         """Prompt tokens of the largest step."""

@@ -198,10 +198,14 @@ class Loop:
         )
         if not self._scheduler.submit(sequence):
             raise self._overloaded()
+        try:
+            self._telling.begin(request, asked.prompt)
+        except BaseException:
+            self._scheduler.cancel(request.id)  # else it would go on, with nobody to tell of it
+            raise
         self._sequences[request.id] = sequence
         if constraint is not None:
             self._held[request.id] = constraint
-        self._telling.begin(request, asked.prompt)
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(
