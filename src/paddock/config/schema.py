@@ -124,7 +124,8 @@ class Pool(Section):
     policy: Literal["lru", "largest", "idle"] = Field(default="lru", description="Which model makes room first.")
     keep_alive: Duration = Field(default=parse_duration("10m"), description="How long an unused model stays in memory.")
     preload: ModelNames = Field(
-        default="", description="Models that the server loads when it starts, `,` between them; pinned ones come anyway."
+        default="",
+        description="Models that the server loads when it starts, `,` between them; pinned ones come anyway.",
     )
     warm_up: Switch = Field(
         default=False,

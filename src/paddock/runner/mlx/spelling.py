@@ -44,7 +44,7 @@ class Spelling:
 
 
 def _byte_letters() -> dict[str, int]:
-    """GPT-2's alphabet, which byte-level tokenizers share: a byte that prints stands for itself, the others follow from 256."""
+    """GPT-2's alphabet, which byte-level tokenizers share: bytes that print stand for themselves, others follow from 256."""
     printing = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printing]
     return {chr(byte): byte for byte in printing} | {chr(256 + number): byte for number, byte in enumerate(others)}
