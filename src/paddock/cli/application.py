@@ -53,7 +53,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("load",), "memory:load", "Bring a model into the server's memory."),
         Command(("unload", "stop"), "memory:unload", "Take a model out of the server's memory."),
         Command(("warm",), "memory:warm", "Run a model once, so that it then answers quickly."),
-        Command(("launch",), "launch:launch", "Start a coding tool that talks to the server's models."),
+        Command(("launch",), "launch:launch", "Start a coding tool with this server's models."),
     ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),

@@ -73,6 +73,14 @@ library:
   list_cache_s: 60
   info_cache_s: 300
 
+# Conversations of `paddock chat`, and answers of /v1/responses that others go on from.
+chats:
+  keep: true
+  count_max: 1000
+responses:
+  count_max: 1000
+  days: 30
+
 # Empty is a SQLite file in the data folder. PostgreSQL: postgresql://user@host/name
 database:
   url: ""

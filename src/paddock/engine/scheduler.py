@@ -109,6 +109,10 @@ class Scheduler:
         self._sequences[sequence.id] = sequence
         return True
 
+    def has(self, sequence_id: str) -> bool:
+        """Whether it was submitted and has not ended."""
+        return sequence_id in self._sequences
+
     def cancel(self, sequence_id: str) -> Outcome | None:
         """End it now, wherever it is. None when it has ended already or was never here."""
         sequence = self._sequences.get(sequence_id)

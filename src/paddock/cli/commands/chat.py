@@ -44,7 +44,7 @@ async def chat(
     flags: AskingFlags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:
-    """Talk with a model, which remembers what was said.
+    """Talk with a model; what was said is kept.
 
     Conversations are kept in the database, turn by turn, unless `--no-history` is given or `chats.keep` is off.
 

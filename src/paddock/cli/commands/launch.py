@@ -40,7 +40,7 @@ def launch(
     flags: Flags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:
-    """Start a coding tool that talks to the models of this server.
+    """Start a coding tool with this server's models.
 
     The tool gets the server's address, a key and the model by its environment; its own settings stay as they are.
     """
