@@ -142,13 +142,6 @@ def test_nothing_that_is_refused_loads_a_model(http: httpx2.Client, server: Runn
     assert "pony:latest" not in [model["name"] for model in http.get("/api/ps").json()["models"]]
 
 
-def test_a_thought_is_not_asked_of_a_model_that_has_none(http: httpx2.Client) -> None:
-    """As Ollama does; dropping the wish would look like a model that never thinks."""
-    answer = http.post("/api/chat", json={"model": "foal", "messages": ASKED, "think": True})
-    assert answer.status_code == 400
-    assert "does not support thinking" in refused(answer)
-
-
 def test_a_model_that_is_not_here_has_near_names(http: httpx2.Client) -> None:
     answer = http.post("/api/chat", json={"model": "ponny", "messages": ASKED})
     assert answer.status_code == 404
