@@ -40,10 +40,11 @@ async def test_several_at_once_are_answered_as_each_alone_and_again_after_a_cras
     assert together == alone * 2
 
     pid = (await pony.stats()).pid or 0
+    story = pony.generate(ask("Tell me a story about a horse.", max_tokens=1500))
+    await anext(story)  # from the first token on nobody tries it again
+    os.kill(pid, signal.SIGKILL)
     with pytest.raises(RunnerCrashed, match="SIGKILL"):
-        async for event in pony.generate(ask("Tell me a story about a horse.", max_tokens=1500)):
-            if event.token_ids:  # from the first token on nobody tries it again
-                os.kill(pid, signal.SIGKILL)
+        _ = [event async for event in story]
     assert [await answer(pony, ask(question)) for question in QUESTIONS] == alone
     assert (pony.state, (await pony.stats()).restarts) == (RunnerState.READY, 1)
 
