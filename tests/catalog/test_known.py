@@ -1,5 +1,4 @@
 import logging
-import statistics
 import time
 from typing import Any
 
@@ -155,17 +154,15 @@ def test_a_custom_entry_is_checked_when_it_is_loaded(row: Any, message: str) -> 
     assert caught.value.hint
 
 
-def test_a_lookup_takes_less_than_a_millisecond_and_a_second_one_far_less() -> None:
-    """Routing looks up every model on every request."""
+def test_a_second_lookup_searches_nothing() -> None:
+    """Routing looks up every model on every request. `benchmarks lookups` has the milliseconds."""
     known = KnownModels(built_in_models().entries)
     names = [f"org{i}/Some-Model-{i}-{i % 70}B-Instruct" for i in range(300)]
-    cold: list[float] = []
-    for name in names:
+
+    def seconds() -> float:
         started = time.perf_counter()
-        known.match(name)
-        cold.append(time.perf_counter() - started)
-    assert statistics.median(cold) < 0.001
-    started = time.perf_counter()
-    for name in names:
-        known.match(name)
-    assert (time.perf_counter() - started) / len(names) < 0.0001
+        for name in names:
+            known.match(name)
+        return time.perf_counter() - started
+
+    assert seconds() > 10 * min(seconds() for _ in range(5))

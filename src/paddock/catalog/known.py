@@ -97,13 +97,13 @@ class KnownModels:
         return entry.profiles if entry else ()
 
     def _search(self, name: str) -> Match:
-        candidates = spellings(name)
+        candidates = spellings(name)  # lower case
         best: KnownModel | None = None
         tied: list[str] = []
         for glob, entry in self._entries:
             if best is not None and len(entry.pattern) < len(best.pattern):
                 break
-            if any(glob.matches(candidate) for candidate in candidates):
+            if any(glob.matches_folded(candidate) for candidate in candidates):
                 if best is None:
                     best = entry
                 elif entry != best:

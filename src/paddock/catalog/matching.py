@@ -44,13 +44,17 @@ class Glob:
     pattern: str
     ignore_case: bool
     _tokens: tuple[_Token, ...]
-    _prefix: str  # what a name must begin with: rejects most names before any token is looked at
+    # What a name must begin with and what it must hold: they reject most names before any token is looked at.
+    _prefix: str
+    _anchor: str
 
     def matches(self, name: str) -> bool:
         """True when the whole of `name` fits."""
-        if self.ignore_case:
-            name = name.lower()
-        return name.startswith(self._prefix) and _walk(self._tokens, name)
+        return self.matches_folded(name.lower() if self.ignore_case else name)
+
+    def matches_folded(self, name: str) -> bool:
+        """The same for a name that is in lower case already, for those who hold many patterns against one name."""
+        return name.startswith(self._prefix) and self._anchor in name and _walk(self._tokens, name)
 
 
 @lru_cache(maxsize=4096)
@@ -77,7 +81,8 @@ def compile_glob(pattern: str, *, ignore_case: bool = True) -> Glob:
         else:
             tokens.append(_Any if character == "?" else character)
         position += 1
-    return Glob(pattern, ignore_case, tuple(tokens), _literal_prefix(tokens))
+    runs = _literal_runs(tokens)
+    return Glob(pattern, ignore_case, tuple(tokens), _prefix=runs[0], _anchor=max(runs, key=len))
 
 
 def matches_pattern(name: str, pattern: str, *, ignore_case: bool = True) -> bool:
@@ -105,13 +110,15 @@ def _parse_set(pattern: str, folded: str, start: int) -> tuple[_Set, int]:
     return _Set(tuple(ranges), negated), position + 1
 
 
-def _literal_prefix(tokens: list[_Token]) -> str:
-    prefix: list[str] = []
+def _literal_runs(tokens: list[_Token]) -> list[str]:
+    """The stretches of plain characters; the first is what stands at the very beginning, and may be empty."""
+    runs = [""]
     for token in tokens:
-        if not isinstance(token, str):
-            break
-        prefix.append(token)
-    return "".join(prefix)
+        if isinstance(token, str):
+            runs[-1] += token
+        else:
+            runs.append("")
+    return runs
 
 
 def _walk(tokens: tuple[_Token, ...], name: str) -> bool:
