@@ -393,9 +393,9 @@ def test_a_deadline_ends_who_runs_and_who_waits() -> None:
     bench.submit("c", numbers(3))
     plan = bench.plan()
     bench.now = 5.0
-    first, *late = bench.answer(plan)
-    assert first.tokens == (50,)
-    assert [outcome.sequence_id for outcome in late] == ["a", "b"]
+    late = bench.answer(plan)
+    # One outcome each: whoever reads them may let go of a sequence at the first.
+    assert [(outcome.sequence_id, outcome.tokens) for outcome in late] == [("a", (50,)), ("b", ())]
     assert {outcome.finish_reason for outcome in late} == {FinishReason.ERROR}
     assert late[0].failure is not None
     assert late[0].failure.code == "deadline_passed"

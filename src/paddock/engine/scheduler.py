@@ -109,10 +109,6 @@ class Scheduler:
         self._sequences[sequence.id] = sequence
         return True
 
-    def has(self, sequence_id: str) -> bool:
-        """Whether it was submitted and has not ended."""
-        return sequence_id in self._sequences
-
     def cancel(self, sequence_id: str) -> Outcome | None:
         """End it now, wherever it is. None when it has ended already or was never here."""
         sequence = self._sequences.get(sequence_id)
@@ -164,23 +160,32 @@ class Scheduler:
         return plan
 
     def update(self, result: StepResult) -> list[Outcome]:
-        """What the step meant. Also ends sequences whose deadline has passed, those that wait included."""
+        """What the step meant, one outcome a sequence. Ends whose deadline has passed, too, those that wait included."""
         flight, self._flight = self._flight, None
         assert flight is not None, "no step is under way"
         assert flight.plan.number == result.number, f"step {flight.plan.number} is answered by {result.number}"
         rows = flight.plan.rows
         answers = iter(result.rows)
-        outcomes: list[Outcome] = []
+        outcomes: dict[str, Outcome] = {}
         for row, sequence in zip(rows, flight.sequences, strict=True):
             answer = next(answers) if row.samples else None
             # It may have been cancelled while the step ran.
             if sequence.state is SequenceState.RUNNING and (
                 outcome := self._apply(sequence, row, answer, result.elapsed_s)
             ):
-                outcomes.append(outcome)
+                outcomes[sequence.id] = outcome
         decoding = sum(1 for row in rows if _decodes(row))
         self._pace.learn(decode_rows=decoding, prefill_tokens=flight.prefill_tokens, elapsed_s=result.elapsed_s)
-        return outcomes + self._expire()
+        for late in self._expired():
+            brought = outcomes.get(late.id, Outcome(sequence_id=late.id))
+            outcomes[late.id] = self._end(
+                late,
+                FinishReason.ERROR,
+                tokens=brought.tokens,
+                logprobs=brought.logprobs,
+                failure=_deadline_passed(late.id),
+            )
+        return list(outcomes.values())
 
     def abandon(self, error: PaddockError) -> list[Outcome]:
         """The step under way failed as a whole: everybody in it ends with this error, the others go on."""
@@ -264,10 +269,9 @@ class Scheduler:
                 return count, FinishReason.LENGTH
         return len(tokens), None
 
-    def _expire(self) -> list[Outcome]:
+    def _expired(self) -> list[Sequence]:
         now = self._clock()
-        late = [each for each in self._sequences.values() if each.deadline is not None and each.deadline <= now]
-        return [self._end(sequence, FinishReason.ERROR, failure=_deadline_passed(sequence.id)) for sequence in late]
+        return [each for each in self._sequences.values() if each.deadline is not None and each.deadline <= now]
 
     def _end(
         self,

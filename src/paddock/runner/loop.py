@@ -281,14 +281,12 @@ class Loop:
             self._notices.tell("request_failed", (outcome.sequence_id,), error=outcome.failure.code)
         if self._telling.tell(outcome):
             finished = self._scheduler.finish(outcome.sequence_id)
-            if finished is not None:  # else its deadline passed in the same step, which is told next
-                self._tell(finished)
+            assert finished is not None, "a step has one outcome for it, and this was no end"
+            self._tell(finished)
         elif outcome.finish_reason is not None:
             self._executor.end(outcome.sequence_id)
             del self._sequences[outcome.sequence_id]
             self._held.pop(outcome.sequence_id, None)
-        elif not self._scheduler.has(outcome.sequence_id):
-            pass  # the same: its end is told next
         elif tokens := self._telling.take_thought_end(outcome.sequence_id):
             put = self._scheduler.put(outcome.sequence_id, tokens)
             self._executor.put(outcome.sequence_id, put.tokens)
