@@ -42,6 +42,14 @@ _FRAMEWORKS = {
 }
 
 
+class ModelKind(StrEnum):
+    """What a model is for. It decides how one is loaded and which endpoints it answers."""
+
+    TEXT = "text"
+    VISION = "vision"  # text, and pictures in the prompt
+    EMBEDDINGS = "embeddings"  # vectors, or scores of pairs: rerankers are among them
+
+
 class SourceKind(StrEnum):
     """Where a model comes from."""
 
@@ -275,11 +283,24 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture of a message: first as the caller gave it, then, once `images` has read it, as its pixels."""
+
+    at: int = 0  # so many characters of the message's `content` come before it
+    source: str = ""  # `data:…`, `https://…` or a path, still to be fetched; empty once it is read
+    pixels: bytes = b""  # rows of RGB, a byte each
+    width: int = 0
+    height: int = 0
+    digest: str = ""  # of size and pixels: equal pictures have equal ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation, as chat templates take it."""
 
     role: str
     content: str = ""
+    images: tuple[Picture, ...] = ()  # in the order of `at`
     name: str | None = None
     reasoning: str = ""  # of the assistant, given back by the caller
     tool_calls: tuple[ToolCall, ...] = ()  # of the assistant

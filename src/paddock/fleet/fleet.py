@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from paddock.runner.executor import LoadedModel, Memory
-from paddock.vocabulary import GenerateEvent, GenerateRequest, ModelFormat
+from paddock.vocabulary import GenerateEvent, GenerateRequest, ModelFormat, ModelKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,7 @@ class RunnerSpec:
     name: str
     path: str  # what the runner opens: a folder, or a weight file
     format: ModelFormat
+    kind: ModelKind = ModelKind.TEXT
     context_window: int | None = None  # lower than the model's own, to save memory
     memory_bytes_max: int | None = None  # weights and KV cache together; None lets the runner choose
     queue_max: int = 256  # requests waiting; one more is refused

@@ -247,6 +247,7 @@ def _load_options(spec: RunnerSpec) -> LoadOptions:
         name=spec.name,
         path=spec.path,
         format=spec.format,
+        kind=spec.kind,
         context_window=spec.context_window,
         memory_bytes_max=spec.memory_bytes_max,
         queue_max=spec.queue_max,

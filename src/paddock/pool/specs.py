@@ -8,6 +8,7 @@ from paddock.errors import Incompatible
 from paddock.fleet.fleet import RunnerSpec
 from paddock.library.library import Library
 from paddock.library.records import ModelRecord
+from paddock.vocabulary import ModelKind
 
 _UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so much of them again
 _UNKNOWN_BYTES = 64 * 1024 * 1024
@@ -26,6 +27,7 @@ def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
             name=record.name,
             path=record.path,
             format=record.format,
+            kind=ModelKind(record.facts.model_type),
             context_window=model_options(config(), record.name).context_size,
         )
 

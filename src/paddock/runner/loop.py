@@ -115,6 +115,9 @@ class Loop:
             if events := self._telling.take():
                 self._channel.send(Step(events))
 
+    def close(self) -> None:
+        self._executor.close()
+
     # What comes in
 
     def _heed(self, message: Incoming) -> None:

@@ -26,9 +26,10 @@ from paddock.runner.messages import (
     StatsReply,
     check_hello,
 )
-from paddock.runner.opening import LoadOptions, OpenedModel, OpenModel
+from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.process import close_inherited, settle
 from paddock.runner.pulse import Pulse, beat
+from paddock.runner.worker import Opened, OpenModel, Wires, Worker
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -84,15 +85,12 @@ def _run(channel: RunnerChannel, load: Load, opener: OpenModel) -> int:
     opened = _open(channel, load.options, opener)
     if opened is None:
         return FAILED
-    # Imported only now: it brings a library that comes with MLX, and who has neither was told so by the opener.
-    from paddock.runner.loop import Loop
-
     try:
         # Before it is told to be loaded it shows its numbers, so that whoever asks at once sees a cache with blocks.
-        loop = Loop(channel=channel, inbox=inbox, pulse=pulse, opened=opened, options=load.options)
-        channel.send(Loaded(opened.executor.model))
-        loop.run()
-        opened.executor.close()
+        worker = _worker(opened, Wires(channel=channel, inbox=inbox, pulse=pulse), load.options)
+        channel.send(Loaded(opened.model))
+        worker.run()
+        worker.close()
     except OSError:
         return NO_SERVER
     except Exception as error:  # noqa: BLE001  (the boundary of the process: whoever waits is told, then it ends)
@@ -102,7 +100,16 @@ def _run(channel: RunnerChannel, load: Load, opener: OpenModel) -> int:
     return DONE
 
 
-def _open(channel: RunnerChannel, options: LoadOptions, opener: OpenModel) -> OpenedModel | None:
+def _worker(opened: Opened, wires: Wires, options: LoadOptions) -> Worker:
+    if not isinstance(opened, OpenedModel):
+        return opened.worker(wires)
+    # Imported only now: it brings a library that comes with MLX, and who has neither was told so by the opener.
+    from paddock.runner.loop import Loop
+
+    return Loop(channel=wires.channel, inbox=wires.inbox, pulse=wires.pulse, opened=opened, options=options)
+
+
+def _open(channel: RunnerChannel, options: LoadOptions, opener: OpenModel) -> Opened | None:
     """The model, or None once the server was told why not."""
     try:
         return opener(options)

@@ -1,13 +1,17 @@
-"""What it takes to open a model, and what is then there: a device that steps and a tokenizer that speaks."""
+"""What it takes to open a model, and what is then there: a device that steps and a tokenizer that speaks.
 
-from collections.abc import Callable, Mapping, Sequence
+What cannot be stepped through from here, because it embeds or because another engine batches by itself, is a worker of
+its own: worker.py.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from paddock.engine.speculation import Drafter
 from paddock.families.family import Family
-from paddock.runner.executor import Executor
-from paddock.vocabulary import Message, ModelFormat, Thinking, Tool
+from paddock.runner.executor import Executor, LoadedModel
+from paddock.vocabulary import Message, ModelFormat, ModelKind, Thinking, Tool
 
 AS_THE_MODEL_LIKES: Final = Thinking()
 
@@ -19,6 +23,7 @@ class LoadOptions:
     name: str
     path: str
     format: ModelFormat
+    kind: ModelKind = ModelKind.TEXT
     context_window: int | None = None
     memory_bytes_max: int | None = None
     queue_max: int = 256
@@ -85,6 +90,6 @@ class OpenedModel:
     tokenizer: Tokenizer
     drafter: Drafter | None = None  # a draft model; n-grams need none
 
-
-OpenModel = Callable[[LoadOptions], OpenedModel]
-"""Runs in the thread that will own the device. Raises PaddockError for what a user can cause."""
+    @property
+    def model(self) -> LoadedModel:
+        return self.executor.model
