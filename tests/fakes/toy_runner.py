@@ -11,6 +11,9 @@ It does what its prompt says, so that tests can break it where they like:
     !hang     a step never ends
     !freeze   the whole process stops, heartbeats too
     !noise    it writes a megabyte to stderr and dies
+    !echo     it says its prompt, as it was rendered, and ends
+
+A picture stands in the prompt as `<4x3 DIGEST>`, or as `<broken>` when its pixels are not those of its digest.
 
 With the option `draft_guesses` it has a draft model, which breaks after so many.
 The path says what happens while it loads: `toy`, `dies`, `hangs`, `refuses`, `raises`, and `loads-once:FILE`.
@@ -29,6 +32,7 @@ from paddock.engine.speculation import DraftWish
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
 from paddock.errors import NotEnoughMemory, UsageError
 from paddock.families.detection import PLAIN
+from paddock.images.digest import digest_of
 from paddock.runner.executor import Constraint, LoadedModel, Memory
 from paddock.runner.main import serve
 from paddock.runner.opening import LoadOptions, OpenedModel
@@ -55,7 +59,7 @@ class ToyTokenizer:
     def render(self, messages: Sequence[Message], options: Mapping[str, Any], **_: object) -> Sequence[int]:
         if options.get("no_template"):
             raise UsageError("`toy` has no chat template.", hint="Send a prompt.")
-        return self.encode("".join(f"{message.role}: {message.content}\n" for message in messages))
+        return self.encode("".join(f"{message.role}: {_shown(message)}\n" for message in messages))
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         text = bytes(token for token in tokens if token != END).decode(errors="replace")
@@ -67,10 +71,22 @@ class ToyTokenizer:
         return b"<end>" if token == END else bytes((token,))
 
 
+def _shown(message: Message) -> str:
+    """What it says, with its pictures where they stand."""
+    text, done = "", 0
+    for picture in message.images:
+        digest = digest_of(picture.pixels, picture.width, picture.height)
+        shown = f"{picture.width}x{picture.height} {digest}" if digest == picture.digest else "broken"
+        text += f"{message.content[done : picture.at]}<{shown}>"
+        done = picture.at
+    return text + message.content[done:]
+
+
 class ToyExecutor:
     def __init__(self, options: LoadOptions) -> None:
         self._step_s = float(options.options.get("step_s", 0.001))
         self._commands: dict[str, str] = {}
+        self._echoes: dict[str, list[int]] = {}  # what is still to be said
         self.model = LoadedModel(
             architecture="toy",
             vocabulary=VOCABULARY,
@@ -98,11 +114,14 @@ class ToyExecutor:
         for command in COMMANDS:
             if f"!{command}" in text:
                 self._commands[sequence_id] = command
+        if "!echo" in text:
+            self._echoes[sequence_id] = [END, *reversed(text.encode())]
 
     def put(self, sequence_id: str, tokens: Sequence[int]) -> None: ...
 
     def end(self, sequence_id: str) -> None:
         self._commands.pop(sequence_id, None)
+        self._echoes.pop(sequence_id, None)
 
     def step(self, plan: StepPlan) -> StepResult:
         time.sleep(self._step_s)
@@ -117,7 +136,8 @@ class ToyExecutor:
             if command == "later" and row.tokens[-1] == ord("v"):
                 command = "die"
             _do(command)
-            tokens = _verified(row)
+            echo = self._echoes.get(row.sequence_id)
+            tokens = (echo.pop(),) if echo else _verified(row)
             logprobs = tuple((TokenLogprob(token_id=token, logprob=-0.5),) for token in tokens)
             results.append(RowResult(sequence_id=row.sequence_id, tokens=tokens, logprobs=logprobs))
         return StepResult(number=plan.number, rows=tuple(results), elapsed_s=self._step_s)

@@ -26,7 +26,17 @@ from paddock.errors import (
     UsageError,
 )
 from paddock.fleet.fleet import Fleet, Runner, RunnerSpec, RunnerState
-from paddock.vocabulary import FinishReason, GenerateEvent, GenerateRequest, Message, ModelFormat, Priority, Sampling
+from paddock.images.digest import digest_of
+from paddock.vocabulary import (
+    FinishReason,
+    GenerateEvent,
+    GenerateRequest,
+    Message,
+    ModelFormat,
+    Picture,
+    Priority,
+    Sampling,
+)
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 BOUNDED_S = 40.0  # no caller waits longer for bad news, however busy this machine is
@@ -49,6 +59,11 @@ def ask(
         priority=priority,
         sampling=Sampling(temperature=0, max_tokens=max_tokens, **sampling),
     )
+
+
+def picture(number: int, *, at: int, side: int = 2000) -> Picture:
+    pixels = bytes([number]) * (3 * side * side)
+    return Picture(at=at, pixels=pixels, width=side, height=side, digest=digest_of(pixels, side, side))
 
 
 async def answer(runner: Runner, request: GenerateRequest) -> str:
@@ -130,6 +145,16 @@ class FleetContract:
         for prompt, text in zip(prompts, answers, strict=True):
             start = ALPHABET.index(prompt) + 1
             assert text == (ALPHABET * 3)[start : start + 40]
+
+    async def test_pictures_come_with_their_request(self, runner: Runner) -> None:
+        """Whole, in their places, however large they are together, and as often as they are asked about."""
+        pictures = [picture(number, at=at) for number, at in ((1, 0), (2, 5), (1, 9))]
+        messages = (Message(role="user", content="Look. And?!echo", images=tuple(pictures)),)
+        request = GenerateRequest(id="1", sampling=Sampling(max_tokens=300), messages=messages)
+        one, two = (f"<2000x2000 {each.digest}>" for each in pictures[:2])
+        seen = f"user: {one}Look.{two} And{one}?!echo\n"
+        assert await asyncio.gather(answer(runner, request), answer(runner, request)) == [seen, seen]
+        assert await runner.count(request) == len(seen)
 
     async def test_two_requests_may_have_the_same_id(self, runner: Runner) -> None:
         """Ids are the asker's own affair."""

@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -37,11 +37,13 @@ from paddock.runner.messages import (
     StatsReply,
     Step,
     Submit,
+    ToRunner,
     ToServer,
     Warm,
     check_hello,
 )
 from paddock.runner.opening import LoadOptions
+from paddock.runner.pictures import SentPictures
 from paddock.vocabulary import GenerateRequest
 
 _log: Final = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Link:
         self._timing = timing
         self._wire_ids = itertools.count(1)
         self._answers: dict[str, Answer] = {}
+        self._pictures = SentPictures()
         self._calls: dict[int, asyncio.Future[Any]] = {}  # what a reply brings depends on what was asked
         self._loaded: asyncio.Future[LoadedModel] = asyncio.get_running_loop().create_future()
         self._heard = False
@@ -162,7 +165,7 @@ class Link:
         wire_id, answer = f"{request.id}#{next(self._wire_ids)}", Answer(request.id)
         self._answers[wire_id] = answer
         try:
-            await self._send(Submit(replace(request, id=wire_id)))
+            await self._ask(Submit(replace(request, id=wire_id)))
         except BaseException:
             self.forget(wire_id)
             raise
@@ -176,7 +179,7 @@ class Link:
     async def count(self, request: GenerateRequest) -> int:
         """The tokens of its prompt. Raises UsageError, RunnerCrashed."""
         with self._call() as (call, reply):
-            await self._send(Count(call, request))
+            await self._ask(Count(call, request))
             return await reply
 
     async def warm(self, prefill_tokens: int, tokens: int) -> None:
@@ -205,11 +208,18 @@ class Link:
             if not reply.cancel():
                 reply.exception()  # it may never have been awaited
 
-    async def _send(self, message: Submit | Count | Warm | StatsQuery) -> None:
+    async def _ask(self, message: Submit | Count) -> None:
+        """Send it, and ahead of it the pictures that it shows and the runner does not have."""
+        await self._send_all(self._pictures.frames(message))
+
+    async def _send(self, message: Warm | StatsQuery) -> None:
+        await self._send_all((message,))
+
+    async def _send_all(self, messages: Iterable[ToRunner]) -> None:
         if self._reason is not None:
             raise self._reason
         try:
-            await self._channel.send(message)
+            await self._channel.send_all(messages)
         except OSError:  # whoever reads from it finds out why
             raise await self.ended() from None
 

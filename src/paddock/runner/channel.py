@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from typing import Final, Self
 
 from paddock.runner.messages import (
@@ -89,12 +90,17 @@ class ServerChannel:
 
         Raises UsageError for what cannot be sent; the connection stays usable.
         """
-        frame = encode(message)
+        await self.send_all((message,))
+
+    async def send_all(self, messages: Iterable[ToRunner]) -> None:
+        """The same for several that belong together: no other `send` comes between. The next is asked for when one is sent."""
         async with self._sending:
-            if self._writer.is_closing():
-                raise ConnectionResetError("the runner's connection is closed")
-            self._writer.write(frame)
-            await self._writer.drain()
+            for message in messages:
+                frame = encode(message)
+                if self._writer.is_closing():
+                    raise ConnectionResetError("the runner's connection is closed")
+                self._writer.write(frame)
+                await self._writer.drain()
 
     def post(self, message: ToRunner) -> None:
         """Send without waiting: for small messages, at most one a request. Silent when the runner is gone."""

@@ -27,6 +27,7 @@ from paddock.runner.messages import (
     check_hello,
 )
 from paddock.runner.opening import LoadOptions, OpenedModel
+from paddock.runner.pictures import ReceivedPictures
 from paddock.runner.process import close_inherited, settle
 from paddock.runner.pulse import Pulse, beat
 from paddock.runner.worker import Opened, OpenModel, Wires, Worker
@@ -146,13 +147,13 @@ def _failed(name: str, error: Exception) -> Failed:
 
 def _read(channel: RunnerChannel, inbox: Inbox, pulse: Pulse) -> None:
     """Pass on what the server sends. When it is gone nothing is left to do, whatever the device is at."""
-    code = NO_SERVER
+    code, pictures = NO_SERVER, ReceivedPictures()
     try:
         while (message := channel.receive()) is not None:
             if isinstance(message, StatsQuery):  # answered at once, even while the device is busy
                 channel.send(StatsReply(message.call, pulse.numbers))
-            else:
-                inbox.put(message)
+            elif (complete := pictures.take(message)) is not None:
+                inbox.put(complete)
     except ProtocolError as error:
         print(error.message, file=sys.stderr, flush=True)  # noqa: T201  (stderr is what the fleet reads)
         code = FAILED

@@ -1,6 +1,6 @@
 """What server and runner say to each other.
 
-    server → runner   Hello  Load  Submit  Cancel  StatsQuery  Count  Warm  Embed  Shutdown
+    server → runner   Hello  Load  Keep  Pixels  Submit  Cancel  StatsQuery  Count  Warm  Embed  Shutdown
     runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Counted  Done | Refused  Notice  Failed
 
 A frame is four bytes of length (big-endian) and one msgpack map with a `type`. Both sides say Hello first; a side that reads
@@ -16,7 +16,7 @@ from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.opening import LoadOptions
 from paddock.vocabulary import GenerateEvent, GenerateRequest
 
-PROTOCOL_VERSION: Final = 3
+PROTOCOL_VERSION: Final = 4
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # a million tokens of prompt as text, and room to spare
 HEADER_BYTES: Final = 4
 
@@ -33,6 +33,21 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     options: LoadOptions
     heartbeat_s: float  # how often the runner shows that it lives
+
+
+class Keep(msgspec.Struct, frozen=True, tag=True):
+    """Pictures that are still needed, by digest; those that are missing follow, and then the request that shows them."""
+
+    digests: tuple[str, ...]
+
+
+class Pixels(msgspec.Struct, frozen=True, tag=True):
+    """One picture: `height` rows of `width` pixels, three bytes each. Requests name it by its digest."""
+
+    digest: str
+    width: int
+    height: int
+    data: bytes
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
@@ -152,7 +167,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str
 
 
-ToRunner = Hello | Load | Submit | Cancel | StatsQuery | Count | Warm | Embed | Shutdown
+ToRunner = Hello | Load | Keep | Pixels | Submit | Cancel | StatsQuery | Count | Warm | Embed | Shutdown
 ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Counted | Done | Refused | Notice | Failed
 Message = TypeVar("Message", bound=msgspec.Struct)
 
