@@ -9,8 +9,9 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from paddock.runner.mlx.sampling import CANDIDATES, Wish, chance, choose
-from paddock.runner.mlx.sequences import begin_sequence
+from paddock.runner.choosing import Wish, chance
+from paddock.runner.mlx.sampling import CANDIDATES, choose
+from paddock.runner.sequences import begin_sequence
 from paddock.vocabulary import Sampling
 
 PLAIN = Sampling(temperature=1.0)

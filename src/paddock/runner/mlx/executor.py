@@ -8,13 +8,15 @@ from dataclasses import replace
 import mlx.core as mx
 
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
+from paddock.runner.choosing import Choice
 from paddock.runner.executor import Constraint, LoadedModel, Memory
+from paddock.runner.masks import MaskMaker
 from paddock.runner.mlx.lane import Lane
-from paddock.runner.mlx.masks import MaskMaker
-from paddock.runner.mlx.sampling import Choice, choose
+from paddock.runner.mlx.sampling import choose
 from paddock.runner.mlx.seam import begin_evaluating
-from paddock.runner.mlx.sequences import Running, begin_sequence
-from paddock.runner.mlx.usage import WorkNotes
+from paddock.runner.mlx.usage import memory
+from paddock.runner.sequences import Running, begin_sequence
+from paddock.runner.usage import WorkNotes
 from paddock.vocabulary import Sampling
 
 _BROKEN = "the model produced numbers that are none (NaN or infinite)"
@@ -63,7 +65,7 @@ class MlxExecutor:
     def end(self, sequence_id: str) -> None:
         self._running.pop(sequence_id, None)
         if self._lane is not None:
-            self._notes.cache(self._lane)
+            self._notes.cache(self._lane.bytes)  # until it ends, nothing in a lane gets smaller
             self._lane.end(sequence_id)
 
     def step(self, plan: StepPlan) -> StepResult:
@@ -89,8 +91,8 @@ class MlxExecutor:
 
     def memory(self) -> Memory:
         if self._lane is not None:
-            self._notes.cache(self._lane)
-        return self._notes.memory()
+            self._notes.cache(self._lane.bytes)
+        return memory(self._notes)
 
     def close(self) -> None:
         """Give the device's memory back. Idempotent."""

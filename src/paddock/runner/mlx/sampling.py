@@ -9,52 +9,21 @@ was preempted and whether the token was guessed before change nothing. What a ro
 each of the three kinds is worked out for its own rows only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import mlx.core as mx
 
+from paddock.runner.choosing import Choice, Wish, chance, needs_history
+from paddock.runner.masks import Truths
 from paddock.runner.mlx.logprobs import Logprobs
-from paddock.runner.mlx.masks import Truths
 from paddock.runner.mlx.seam import evaluate, integers, to_device, truths
-from paddock.vocabulary import Sampling, TokenLogprob
+from paddock.vocabulary import Sampling
 
 CANDIDATES: Final = (
     512  # a filtered row sorts this many of its likeliest tokens first, all of them only if that is too few
 )
-_ALMOST_ONE: Final = 1.0 - 2.0**-24  # the largest float32 below one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """How the token of one row is to be chosen."""
-
-    sampling: Sampling
-    seed: int
-    position: int  # of the token that is chosen
-    seen: Mapping[int, int] = field(
-        default_factory=dict[int, int]
-    )  # every token so far, and how often: prompt and output
-    written: Mapping[int, int] = field(default_factory=dict[int, int])  # output only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    token: int
-    logprobs: tuple[TokenLogprob, ...] = ()
-    broken: bool = False  # the model produced something that is no number; `token` means nothing
-
-
-def needs_history(sampling: Sampling) -> bool:
-    return sampling.repetition_penalty != 1.0 or sampling.presence_penalty != 0.0 or sampling.frequency_penalty != 0.0
-
-
-def chance(seed: int, position: int) -> float:
-    """A number in [0, 1) that is the same wherever and whenever it is asked for."""
-    digest = blake2b(f"{seed}:{position}".encode(), digest_size=8).digest()
-    return min((int.from_bytes(digest, "little") >> 11) * 2.0**-53, _ALMOST_ONE)
 
 
 def choose(logits: mx.array, wishes: Sequence[Wish], allowed: Truths | None = None) -> list[Choice]:

@@ -9,8 +9,8 @@ from paddock.errors import Corrupt, UsageError
 from paddock.families.detection import family_of
 from paddock.families.family import Family
 from paddock.families.turns import folded_system
-from paddock.runner.mlx.chat_template import ChatTemplate
-from paddock.runner.mlx.control_tokens import AddedToken, ControlTokens
+from paddock.runner.chat_template import ChatTemplate
+from paddock.runner.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.seam import read_tokenizer
 from paddock.runner.mlx.spelling import Spelling
 from paddock.runner.opening import AS_THE_MODEL_LIKES

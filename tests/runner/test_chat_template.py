@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from paddock.errors import InvalidTemplate, PaddockError, UsageError
-from paddock.runner.mlx.chat_template import ChatTemplate
+from paddock.runner.chat_template import ChatTemplate
 from paddock.runner.mlx.tokenizer import load_tokenizer
 from paddock.vocabulary import Message
 

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from paddock.errors import InvalidTemplate, UsageError
-from paddock.runner.mlx.template_budget import HINT, Budget, charge_for_growth, check_numbers
+from paddock.runner.template_budget import HINT, Budget, charge_for_growth, check_numbers
 
 SOURCE_CHARACTERS_MAX: Final = 256 * 1024  # the longest in the wild have some 30,000
 _HINT_MESSAGES: Final = (

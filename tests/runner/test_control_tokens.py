@@ -11,7 +11,7 @@ from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerFast
 
 from paddock.errors import UsageError
-from paddock.runner.mlx.control_tokens import AddedToken, ControlTokens
+from paddock.runner.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.tokenizer import MlxTokenizer, load_tokenizer
 from paddock.vocabulary import Message
 

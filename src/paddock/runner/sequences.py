@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from paddock.engine.step import Row
 from paddock.errors import UsageError
+from paddock.runner.choosing import Wish, needs_history
 from paddock.runner.executor import Constraint
-from paddock.runner.mlx.sampling import Wish, needs_history
 from paddock.vocabulary import Sampling
 
 
@@ -56,7 +56,7 @@ class Running:
 def begin_sequence(
     sequence_id: str, tokens: Sequence[int], sampling: Sampling, *, prompt_tokens: int | None, vocabulary: int
 ) -> Running:
-    """Raises UsageError for a token that the model does not have: MLX would read, or write, beside its arrays."""
+    """Raises UsageError for a token that the model does not have: the device would read, or write, beside its arrays."""
     for what, ids in (("prompt", tokens), ("logit_bias", sampling.logit_bias)):
         strange = next((token for token in ids if not 0 <= token < vocabulary), None)
         if strange is not None:
