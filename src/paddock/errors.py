@@ -7,6 +7,7 @@
     │   ├── InvalidTemplate        a prompt template that cannot be rendered
     │   ├── InvalidFile            a file given to us that we cannot read
     │   ├── PromptTooLong          more tokens than the context holds
+    │   ├── WrongKindOfModel       an endpoint that this kind of model does not answer
     │   ├── TooLarge               more bytes than are taken
     │   ├── TooSlow                bytes that did not come in time
     │   ├── PreviousResponseNotFound   a response to go on from that is not kept
@@ -96,6 +97,10 @@ class InvalidFile(UsageError):
 
 class PromptTooLong(UsageError):
     code = "context_length_exceeded"
+
+
+class WrongKindOfModel(UsageError):
+    code = "wrong_kind_of_model"
 
 
 class TooLarge(UsageError):

@@ -378,3 +378,51 @@ class GenerateEvent:
     error_code: str | None = None  # with FinishReason.ERROR
     error: str | None = None
     hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRequest:
+    """Texts that one caller wants vectors of, whatever dialect they came in; what a runner is asked for, too."""
+
+    id: str
+    inputs: tuple[str | tuple[int, ...], ...]  # texts, or tokens that are taken as they are
+    model: str = ""  # as the caller wrote it; runners do not look at it
+    dimensions: int | None = None  # so many of the first ones, of length 1 again; None is all
+    truncate: bool = False  # cut what is longer than the context; else it is refused
+    input_type: str | None = None  # the name of one of the prompts that the model wants before texts: `query`
+    priority: Priority = Priority.NORMAL
+    deadline_s: float | None = None  # counted where the request enters
+    keep_alive: str | None = None  # how long the model stays after this request; None is as set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """The vectors of all inputs, in their order. Each has the length 1."""
+
+    vectors: bytes  # float32, little-endian, one row of `dimensions` an input
+    dimensions: int
+    tokens: tuple[int, ...]  # of each input as the model read it: with special tokens, without padding
+    cut: tuple[int, ...] = ()  # tokens that were cut off each input; empty when nothing was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankRequest:
+    """Documents that one caller wants scored by how well they answer `query`."""
+
+    id: str
+    query: str
+    documents: tuple[str, ...]
+    model: str = ""  # as the caller wrote it; runners do not look at it
+    truncate: bool = False  # cut documents so that query and document fit the context; else they are refused
+    priority: Priority = Priority.NORMAL
+    deadline_s: float | None = None  # counted where the request enters
+    keep_alive: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reranked:
+    """A score for each document, in their order: from 0, which does not answer the query, to 1."""
+
+    scores: tuple[float, ...]
+    tokens: tuple[int, ...]  # of each pair as the model read it
+    cut: tuple[int, ...] = ()  # tokens that were cut off each document; empty when nothing was

@@ -15,11 +15,15 @@ from paddock.fleet.fleet import RunnerSpec, RunnerState, RunnerStats
 from paddock.library.records import ModelRecord
 from paddock.runner.executor import LoadedModel
 from paddock.vocabulary import (
+    Embedded,
+    EmbedRequest,
     FinishReason,
     GenerateEvent,
     GenerateRequest,
     ModelFormat,
     Origin,
+    Reranked,
+    RerankRequest,
     Sampling,
     SourceKind,
     Usage,
@@ -106,6 +110,12 @@ class SimulatedRunner:
 
     async def count(self, request: GenerateRequest) -> int:
         return len((request.prompt or "").split())
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        return Embedded(vectors=bytes(4 * len(request.inputs)), dimensions=1, tokens=(1,) * len(request.inputs))
+
+    async def rerank(self, request: RerankRequest) -> Reranked:
+        return Reranked(scores=(0.5,) * len(request.documents), tokens=(1,) * len(request.documents))
 
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None:
         await asyncio.sleep(0.01)

@@ -32,7 +32,7 @@ from paddock.runner.messages import (
     encode,
 )
 from paddock.runner.opening import LoadOptions
-from paddock.vocabulary import GenerateRequest, ModelFormat, Sampling
+from paddock.vocabulary import EmbedRequest, GenerateRequest, ModelFormat, Sampling
 
 TOY_RUNNER = Path(__file__).parent.parent / "fakes" / "toy_runner.py"
 TIMEOUT_S = 10
@@ -154,16 +154,16 @@ def test_it_ends_with_its_server_whatever_it_is_at(server: Server, state: str) -
 def test_it_leaves_ctrl_c_to_its_server(server: Server) -> None:
     assert isinstance(server.load(), Loaded)
     server.process.send_signal(signal.SIGINT)
-    server.send(Embed(7, ("text",)))
+    server.send(Embed(7, EmbedRequest(id="1", inputs=("text",))))
     assert isinstance(server.next_but_heartbeats(), Refused)
 
 
 def test_embeddings_of_a_model_that_writes_are_refused(server: Server) -> None:
     assert isinstance(server.load(), Loaded)
-    server.send(Embed(7, ("text",)))
+    server.send(Embed(7, EmbedRequest(id="1", inputs=("text",))))
     refused = server.next_but_heartbeats()
     assert isinstance(refused, Refused)
-    assert (refused.call, refused.code) == (7, "incompatible")
+    assert (refused.call, refused.code) == (7, "wrong_kind_of_model")
     assert refused.hint
 
 

@@ -196,7 +196,7 @@ def test_a_folder_on_this_machine_is_no_model(http: httpx2.Client, server: Runni
 
 
 def test_a_model_that_makes_no_text_is_refused(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="makes no text"):
+    with pytest.raises(openai.BadRequestError, match="writes no text"):
         client.chat.completions.create(model="pony-embed", messages=[{"role": "user", "content": "Hi"}])
 
 

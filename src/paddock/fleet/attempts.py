@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from paddock.errors import CrashedTwice, Overloaded, PaddockError
 from paddock.fleet.due import GRACE_S, Due
@@ -12,6 +12,8 @@ from paddock.fleet.link import Link
 from paddock.fleet.naming import in_line
 from paddock.fleet.probation import Probation
 from paddock.vocabulary import GenerateEvent, GenerateRequest
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -55,7 +57,29 @@ class Attempts:
             async with due.limit(grace_s=GRACE_S), self._probation.trial():
                 await self._try_alone(due, request)
 
-    async def _try_alone(self, due: Due, request: GenerateRequest) -> None:
+    async def call(self, due: Due[Any], ask: Callable[[Link], Awaitable[T]]) -> T:
+        """What `ask` brings over a live connection, for what has no pieces that anybody could have seen.
+
+        Asked again, alone, when the process ends over it. Raises CrashedTwice when it ends again.
+        """
+        async with due.limit():
+            link = await self._admitted()
+            try:
+                return await ask(link)
+            except PaddockError as error:
+                if error is not link.reason or link.was_closed:
+                    raise
+        _log.warning("runner.request_lost name=%s pid=%d request=%s", self._name, link.pid, in_line((due.request_id,)))
+        async with due.limit(), self._probation.trial():
+            link = await self._ready_link()
+            try:
+                return await ask(link)
+            except PaddockError as error:
+                if error is not link.reason or link.was_closed:
+                    raise
+                raise self._crashed_twice(due.request_id, link, error) from error
+
+    async def _try_alone(self, due: Due[GenerateRequest], request: GenerateRequest) -> None:
         """Its prompt and one token. Raises CrashedTwice when the process ends over it, and what is wrong with the request."""
         async with due.limit():
             link = await self._ready_link()
@@ -66,14 +90,17 @@ class Attempts:
         except _Lost as lost:
             if link.was_closed:
                 raise lost.reason from None
-            _log.error(
-                "runner.request_crashed_twice name=%s pid=%d request=%s", self._name, link.pid, in_line((request.id,))
-            )
-            raise CrashedTwice(
-                f"Request `{request.id}` ended the process of `{self._name}` twice, the second time alone: "
-                f"it is the likely cause. {lost.reason.message}",
-                hint="Do not send it again as it is: change its prompt or its settings. Other requests are answered.",
-            ) from lost.reason
+            raise self._crashed_twice(request.id, link, lost.reason) from lost.reason
+
+    def _crashed_twice(self, request_id: str, link: Link, reason: PaddockError) -> CrashedTwice:
+        _log.error(
+            "runner.request_crashed_twice name=%s pid=%d request=%s", self._name, link.pid, in_line((request_id,))
+        )
+        return CrashedTwice(
+            f"Request `{request_id}` ended the process of `{self._name}` twice, the second time alone: "
+            f"it is the likely cause. {reason.message}",
+            hint="Do not send it again as it is: change its prompt or its settings. Other requests are answered.",
+        )
 
     async def _admitted(self) -> Link:
         """The live connection, once nobody is on trial."""
@@ -103,7 +130,9 @@ class Attempts:
             self._waiting -= 1
 
 
-async def _answer(link: Link, due: Due, *, tokens_max: int | None = None) -> AsyncGenerator[GenerateEvent]:
+async def _answer(
+    link: Link, due: Due[GenerateRequest], *, tokens_max: int | None = None
+) -> AsyncGenerator[GenerateEvent]:
     """What comes over `link`. Raises _Lost when that ends before anything came, else what ended the answer."""
     request = due.remaining()
     if tokens_max is not None:

@@ -4,24 +4,30 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from paddock.errors import DeadlinePassed
-from paddock.vocabulary import GenerateRequest
+from paddock.vocabulary import EmbedRequest, GenerateRequest, RerankRequest
+
+Asked = TypeVar("Asked", GenerateRequest, EmbedRequest, RerankRequest)
 
 GRACE_S: Final = 0.5  # a runner that lives says it itself, and with what it has written by then
 
 
-class Due:
+class Due(Generic[Asked]):
     """From when it is made. One clock, the event loop's, for all tries of a request."""
 
-    def __init__(self, request: GenerateRequest) -> None:
+    def __init__(self, request: Asked) -> None:
         self._request = request
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._at = None if request.deadline_s is None else loop.time() + request.deadline_s
 
-    def remaining(self) -> GenerateRequest:
+    @property
+    def request_id(self) -> str:
+        return self._request.id
+
+    def remaining(self) -> Asked:
         """The request with what is left of its time. Raises DeadlinePassed when nothing is."""
         if self._at is None:
             return self._request

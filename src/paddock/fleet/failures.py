@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from functools import cache
 
-from paddock.errors import PaddockError, RunnerCrashed
+from paddock.errors import PaddockError, RunnerCrashed, UsageError
 
 
-def error_of(code: str | None, message: str | None, hint: str | None) -> PaddockError:
+def error_of(code: str | None, message: str | None, hint: str | None, *, param: str | None = None) -> PaddockError:
     """The exception that `code` stands for; RunnerCrashed for codes that are not ours."""
     kind = _kinds().get(code or "", RunnerCrashed)
-    return kind(
+    error = kind(
         message or "The runner gave no reason.", hint=hint or "Try again; `paddock doctor` checks the installation."
     )
+    if isinstance(error, UsageError):
+        error.param = param
+    return error
 
 
 @cache

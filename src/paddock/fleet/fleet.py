@@ -6,7 +6,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from paddock.runner.executor import LoadedModel, Memory
-from paddock.vocabulary import GenerateEvent, GenerateRequest, ModelFormat, ModelKind
+from paddock.vocabulary import (
+    Embedded,
+    EmbedRequest,
+    GenerateEvent,
+    GenerateRequest,
+    ModelFormat,
+    ModelKind,
+    Reranked,
+    RerankRequest,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +91,18 @@ class Runner(Protocol):
 
         Raises UsageError for a prompt that cannot be read, RunnerCrashed when the process ends over it.
         """
+        ...
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """The vectors of its inputs, in their order. Cancelling the caller ends the work.
+
+        Raises WrongKindOfModel for a model that has none, PromptTooLong and UsageError for what is wrong with an input, and
+        what `generate` raises when it is overloaded, late or the process ends.
+        """
+        ...
+
+    async def rerank(self, request: RerankRequest) -> Reranked:
+        """The scores of its documents, in their order. Raises as `embed` does."""
         ...
 
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None: ...

@@ -23,6 +23,8 @@ from paddock.runner.messages import (
     Count,
     Counted,
     Done,
+    Embed,
+    EmbedReply,
     Failed,
     Heartbeat,
     Hello,
@@ -32,6 +34,8 @@ from paddock.runner.messages import (
     Notice,
     Numbers,
     Refused,
+    Rerank,
+    RerankReply,
     Shutdown,
     StatsQuery,
     StatsReply,
@@ -44,7 +48,7 @@ from paddock.runner.messages import (
 )
 from paddock.runner.opening import LoadOptions
 from paddock.runner.pictures import SentPictures
-from paddock.vocabulary import GenerateRequest
+from paddock.vocabulary import Embedded, EmbedRequest, GenerateRequest, Reranked, RerankRequest
 
 _log: Final = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ class Link:
         self._answers: dict[str, Answer] = {}
         self._pictures = SentPictures()
         self._calls: dict[int, asyncio.Future[Any]] = {}  # what a reply brings depends on what was asked
+        self._works: set[str] = set()  # wire ids of calls that take the device's time, as answers do
         self._loaded: asyncio.Future[LoadedModel] = asyncio.get_running_loop().create_future()
         self._heard = False
         self._hung = False
@@ -144,7 +149,7 @@ class Link:
         if not self._loaded.done():
             self._loaded.set_exception(self._reason)
             self._loaded.exception()  # whether or not somebody waits for it
-        self.unanswered = self.unanswered or tuple(self._answers)
+        self.unanswered = self.unanswered or (*self._answers, *self._works)
         for answer in self._answers.values():
             answer.fail(self._reason)
         for reply in self._calls.values():
@@ -156,11 +161,7 @@ class Link:
 
     async def submit(self, request: GenerateRequest) -> tuple[str, Answer]:
         """Send `request` on its way. Raises Overloaded, UsageError, RunnerCrashed."""
-        if len(self._answers) >= self._options.queue_max + self._options.batch_max:
-            raise Overloaded(
-                f"`{self._options.name}` has {len(self._answers)} requests to answer already.",
-                hint="Try again in a moment.",
-            )
+        self._check_room()
         # The wire has ids of its own: the asker's may come twice, and a cancelled one's last piece may still be on its way.
         wire_id, answer = f"{request.id}#{next(self._wire_ids)}", Answer(request.id)
         self._answers[wire_id] = answer
@@ -180,6 +181,20 @@ class Link:
         """The tokens of its prompt. Raises UsageError, RunnerCrashed."""
         with self._call() as (call, reply):
             await self._ask(Count(call, request))
+            return await reply
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """Its vectors. Raises Overloaded, UsageError, RunnerCrashed. Whoever is cancelled here is cancelled there."""
+        wire_id = f"{request.id}#{next(self._wire_ids)}"
+        with self._work(wire_id) as (call, reply):
+            await self._send(Embed(call, replace(request, id=wire_id)))
+            return await reply
+
+    async def rerank(self, request: RerankRequest) -> Reranked:
+        """Its scores. Raises what `embed` raises."""
+        wire_id = f"{request.id}#{next(self._wire_ids)}"
+        with self._work(wire_id) as (call, reply):
+            await self._send(Rerank(call, replace(request, id=wire_id)))
             return await reply
 
     async def warm(self, prefill_tokens: int, tokens: int) -> None:
@@ -208,11 +223,33 @@ class Link:
             if not reply.cancel():
                 reply.exception()  # it may never have been awaited
 
+    @contextlib.contextmanager
+    def _work(self, wire_id: str) -> Generator[tuple[int, asyncio.Future[Any]]]:
+        """A call that waits its turn in the runner, and is called off there when nobody waits for it any more."""
+        self._check_room()
+        with self._call() as (call, reply):
+            self._works.add(wire_id)
+            try:
+                yield call, reply
+            except BaseException:
+                if not reply.done() or reply.cancelled():
+                    self._channel.post(Cancel(wire_id))
+                raise
+            finally:
+                self._works.discard(wire_id)
+
+    def _check_room(self) -> None:
+        waiting = len(self._answers) + len(self._works)
+        if waiting >= self._options.queue_max + self._options.batch_max:
+            raise Overloaded(
+                f"`{self._options.name}` has {waiting} requests to answer already.", hint="Try again in a moment."
+            )
+
     async def _ask(self, message: Submit | Count) -> None:
         """Send it, and ahead of it the pictures that it shows and the runner does not have."""
         await self._send_all(self._pictures.frames(message))
 
-    async def _send(self, message: Warm | StatsQuery) -> None:
+    async def _send(self, message: Embed | Rerank | Warm | StatsQuery) -> None:
         await self._send_all((message,))
 
     async def _send_all(self, messages: Iterable[ToRunner]) -> None:
@@ -259,10 +296,14 @@ class Link:
                 self._settle(call, numbers)
             case Counted(call, tokens):
                 self._settle(call, tokens)
+            case EmbedReply(call, embedded):
+                self._settle(call, embedded)
+            case RerankReply(call, reranked):
+                self._settle(call, reranked)
             case Done(call):
                 self._settle(call, self.numbers)
-            case Refused(call, code, text, hint):
-                self._settle(call, error_of(code, text, hint))
+            case Refused(call, code, text, hint, param):
+                self._settle(call, error_of(code, text, hint, param=param))
             case Loaded(model):
                 if not self._loaded.done():
                     self._loaded.set_result(model)
@@ -282,7 +323,7 @@ class Link:
                 return ProtocolError("The runner said Hello twice.", hint="Restart Paddock.")
         return None
 
-    def _settle(self, call: int, result: Numbers | int | PaddockError) -> None:
+    def _settle(self, call: int, result: Numbers | int | Embedded | Reranked | PaddockError) -> None:
         reply = self._calls.get(call)
         if reply is None or reply.done():
             return

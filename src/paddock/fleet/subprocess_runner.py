@@ -4,18 +4,21 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from paddock.errors import Overloaded, PaddockError, RunnerCrashed
 from paddock.fleet.attempts import Attempts
 from paddock.fleet.child import Child
+from paddock.fleet.due import Due
 from paddock.fleet.fleet import RunnerSpec, RunnerState, RunnerStats
 from paddock.fleet.link import Link
 from paddock.fleet.naming import in_line
+from paddock.fleet.parts import embed_parts, joined_scores, joined_vectors, rerank_parts
 from paddock.fleet.timing import FleetTiming
 from paddock.runner.executor import LoadedModel
 from paddock.runner.opening import LoadOptions
-from paddock.vocabulary import GenerateEvent, GenerateRequest
+from paddock.vocabulary import Embedded, EmbedRequest, GenerateEvent, GenerateRequest, Reranked, RerankRequest
 
 _log: Final = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # a program that sets no logging up gets the errors, not these lines
@@ -88,6 +91,18 @@ class SubprocessRunner:
         """See Runner."""
         link = await self._ready_link()
         return await link.count(request)
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """See Runner. One part after the other: a large request leaves room for others, and no frame is too long."""
+        due = Due(request)
+        parts = embed_parts(request)
+        return joined_vectors([await self._attempts.call(due, partial(_embed, part)) for part in parts])
+
+    async def rerank(self, request: RerankRequest) -> Reranked:
+        """See Runner."""
+        due = Due(request)
+        parts = rerank_parts(request)
+        return joined_scores([await self._attempts.call(due, partial(_rerank, part)) for part in parts])
 
     async def warm(self, *, prefill_tokens: int = 128, tokens: int = 4) -> None:
         link = await self._ready_link()
@@ -258,3 +273,11 @@ def _load_options(spec: RunnerSpec) -> LoadOptions:
         ngram_speculation=spec.ngram_speculation,
         options=spec.options,
     )
+
+
+async def _embed(request: EmbedRequest, link: Link) -> Embedded:
+    return await link.embed(request)
+
+
+async def _rerank(request: RerankRequest, link: Link) -> Reranked:
+    return await link.rerank(request)

@@ -1,21 +1,22 @@
 """The models in memory here, as a Provider."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from paddock.config.schema import Config, Options, model_options
 from paddock.engine.checks import check_sampling
-from paddock.errors import Overloaded, PaddockError, UsageError
+from paddock.errors import Overloaded, PaddockError
 from paddock.fleet.fleet import Runner
 from paddock.library.records import ModelRecord
 from paddock.providers.merging import merged
-from paddock.providers.naming import Find, resolve
-from paddock.providers.provider import Accepted, AnswerEvent, Piece
+from paddock.providers.naming import Find, Target, resolve
+from paddock.providers.provider import Accepted, AnswerEvent, Piece, Scores, Vectors
+from paddock.runner.kinds import no_scores, no_text, no_vectors, only_scores
 from paddock.version import VERSION
-from paddock.vocabulary import ChatRequest, GenerateRequest, Sampling
+from paddock.vocabulary import ChatRequest, EmbedRequest, GenerateRequest, ModelKind, RerankRequest, Sampling
 
 if TYPE_CHECKING:
     from paddock.pool.lease import Lease
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER_S: Final = 1.0  # for a queue of requests: an answer takes about so long to make room
 _SEED_BYTES: Final = 8
+
+_Request = ChatRequest | EmbedRequest | RerankRequest
 
 
 class LocalProvider:
@@ -43,19 +46,15 @@ class LocalProvider:
         target = await resolve(request.model, find=self._find, default=self._config.model.default)
         record = target.record
         _check_speaks(record)
-        yield Accepted(model=record.name, provider="local", route=target.route, fingerprint=_fingerprint(record))
+        yield _accepted(target)
         request = replace(request, sampling=_settled(request, model_options(self._config, record.name)))
-        try:
+        with _worth_another_try():
             async with self._lease(record, request) as lease:
                 _check(request.sampling, lease.runner)
                 choices = merged([lease.runner.generate(each) for each in _requests(request)])
                 async with aclosing(choices):
                     async for choice, event in choices:
                         yield Piece(choice=choice, event=event)
-        except Overloaded as error:
-            if error.retry_after_s is None:
-                error.retry_after_s = _RETRY_AFTER_S
-            raise
 
     async def count(self, request: ChatRequest) -> int:
         """See Provider. The model is loaded for it: only its own tokenizer and template know."""
@@ -64,7 +63,25 @@ class LocalProvider:
         async with self._lease(target.record, request) as lease:
             return await lease.runner.count(_requests(request)[0])
 
-    def _lease(self, record: ModelRecord, request: ChatRequest) -> AbstractAsyncContextManager["Lease"]:
+    async def embed(self, request: EmbedRequest) -> Vectors:
+        """See Provider."""
+        target = await resolve(request.model, find=self._find, default=self._config.model.default)
+        _check_embeds(target.record)
+        with _worth_another_try():
+            async with self._lease(target.record, request) as lease:
+                embedded = await lease.runner.embed(request)
+        return Vectors(accepted=_accepted(target), embedded=embedded)
+
+    async def rerank(self, request: RerankRequest) -> Scores:
+        """See Provider."""
+        target = await resolve(request.model, find=self._find, default=self._config.model.default)
+        _check_scores(target.record)
+        with _worth_another_try():
+            async with self._lease(target.record, request) as lease:
+                reranked = await lease.runner.rerank(request)
+        return Scores(accepted=_accepted(target), reranked=reranked)
+
+    def _lease(self, record: ModelRecord, request: _Request) -> AbstractAsyncContextManager["Lease"]:
         return self._pool.lease(
             record.name,
             user=f"request {request.id}",
@@ -125,11 +142,46 @@ def _check(sampling: Sampling, runner: Runner) -> None:
     check_sampling(sampling, model.vocabulary, model.context_window)
 
 
+@contextmanager
+def _worth_another_try() -> Generator[None]:
+    """Whoever is turned away in here is told when to come again."""
+    try:
+        yield
+    except Overloaded as error:
+        if error.retry_after_s is None:
+            error.retry_after_s = _RETRY_AFTER_S
+        raise
+
+
 def _check_speaks(record: ModelRecord) -> None:
+    if _is_reranker(record):
+        raise only_scores(record.name)
     if not record.facts.capabilities.text:
-        raise UsageError(
-            f"`{record.name}` makes no text.", hint="Ask a model that does; `paddock list` shows them.", param="model"
-        )
+        raise no_text(record.name)
+
+
+def _check_embeds(record: ModelRecord) -> None:
+    if _is_reranker(record):
+        raise only_scores(record.name)
+    if not record.facts.capabilities.embeddings:
+        raise no_vectors(record.name)
+
+
+def _check_scores(record: ModelRecord) -> None:
+    if record.facts.capabilities.embeddings:
+        raise no_scores(record.name)
+    if not _is_reranker(record):
+        raise no_vectors(record.name)
+
+
+def _is_reranker(record: ModelRecord) -> bool:
+    """Rerankers are of the kind that embeds, and make no embeddings."""
+    return record.facts.model_type == ModelKind.EMBEDDINGS and not record.facts.capabilities.embeddings
+
+
+def _accepted(target: Target) -> Accepted:
+    record = target.record
+    return Accepted(model=record.name, provider="local", route=target.route, fingerprint=_fingerprint(record))
 
 
 def _fingerprint(record: ModelRecord) -> str:

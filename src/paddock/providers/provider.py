@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from paddock.vocabulary import ChatRequest, GenerateEvent
+from paddock.vocabulary import ChatRequest, Embedded, EmbedRequest, GenerateEvent, Reranked, RerankRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,22 @@ class Piece:
 AnswerEvent = Accepted | Piece
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vectors:
+    """Who embedded, and what came of it."""
+
+    accepted: Accepted
+    embedded: Embedded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Who scored, and what came of it."""
+
+    accepted: Accepted
+    reranked: Reranked
+
+
 class Provider(Protocol):
     """Answers requests. Every failure is a PaddockError."""
 
@@ -45,4 +61,16 @@ class Provider(Protocol):
 
         Raises as `answer` does before the first piece.
         """
+        ...
+
+    async def embed(self, request: EmbedRequest) -> Vectors:
+        """A vector of each input. Cancelling the caller ends the work.
+
+        Raises WrongKindOfModel for a model that makes none, PromptTooLong for an input that is too long and is not to be cut,
+        UsageError for what else is wrong, and what keeps it from being answered as `answer` does.
+        """
+        ...
+
+    async def rerank(self, request: RerankRequest) -> Scores:
+        """A score of each document. Raises as `embed` does."""
         ...

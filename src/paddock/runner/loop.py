@@ -22,12 +22,13 @@ from paddock.engine.prefix import PrefixIndex
 from paddock.engine.scheduler import Scheduler
 from paddock.engine.sequence import Sequence, new_sequence
 from paddock.engine.step import StepPlan
-from paddock.errors import Incompatible, Overloaded, PaddockError, UsageError
+from paddock.errors import Overloaded, PaddockError, UsageError
 from paddock.runner.channel import RunnerChannel
 from paddock.runner.drafters import choose_drafter
 from paddock.runner.executor import Constraint, Memory
 from paddock.runner.guidance import Guidance
 from paddock.runner.inbox import Inbox, Incoming, Ready
+from paddock.runner.kinds import no_vectors
 from paddock.runner.messages import (
     Cancel,
     Count,
@@ -35,11 +36,12 @@ from paddock.runner.messages import (
     Done,
     Embed,
     Numbers,
-    Refused,
+    Rerank,
     Shutdown,
     Step,
     Submit,
     Warm,
+    refused,
 )
 from paddock.runner.notices import Notices, where
 from paddock.runner.opening import LoadOptions, OpenedModel
@@ -136,14 +138,8 @@ class Loop:
                 self._count(call, request)
             case Warm(call, prefill_tokens, tokens):
                 self._warm(call, prefill_tokens, tokens)
-            case Embed(call):
-                self._refuse(
-                    call,
-                    Incompatible(
-                        f"`{self._options.name}` makes text; it has no embeddings to give.",
-                        hint="Ask a model for embeddings, such as `pony-embed`.",
-                    ),
-                )
+            case Embed(call) | Rerank(call):
+                self._refuse(call, no_vectors(self._options.name))
             case _:
                 raise AssertionError(f"{type(message).__name__} does not belong into the loop")
 
@@ -243,7 +239,7 @@ class Loop:
             self._channel.send(Done(call))
 
     def _refuse(self, call: int, error: PaddockError) -> None:
-        self._channel.send(Refused(call, error.code, error.message, error.hint))
+        self._channel.send(refused(call, error))
 
     # What goes on
 

@@ -1,7 +1,8 @@
 """What server and runner say to each other.
 
-    server → runner   Hello  Load  Keep  Pixels  Submit  Cancel  StatsQuery  Count  Warm  Embed  Shutdown
-    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Counted  Done | Refused  Notice  Failed
+    server → runner   Hello  Load  Keep  Pixels  Submit  Cancel  StatsQuery  Count  Warm  Embed  Rerank  Shutdown
+    runner → server   Hello  Loaded | LoadFailed  Step  Heartbeat  StatsReply  Counted  EmbedReply  RerankReply
+                      Done | Refused  Notice  Failed
 
 A frame is four bytes of length (big-endian) and one msgpack map with a `type`. Both sides say Hello first; a side that reads
 another version, an unknown type, or a frame that is too long or malformed ends the connection with a ProtocolError.
@@ -11,12 +12,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from paddock.errors import ProtocolError, UsageError
+from paddock.errors import PaddockError, ProtocolError, UsageError
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.opening import LoadOptions
-from paddock.vocabulary import GenerateEvent, GenerateRequest
+from paddock.vocabulary import Embedded, EmbedRequest, GenerateEvent, GenerateRequest, Reranked, RerankRequest
 
-PROTOCOL_VERSION: Final = 4
+PROTOCOL_VERSION: Final = 5
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # a million tokens of prompt as text, and room to spare
 HEADER_BYTES: Final = 4
 
@@ -80,10 +81,17 @@ class Warm(msgspec.Struct, frozen=True, tag=True):
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True):
-    """Reserved: refused by runners of models that only generate."""
+    """The vectors of its inputs; refused by runners of models that have none. Cancel with the request's id ends it."""
 
     call: int
-    texts: tuple[str, ...]
+    request: EmbedRequest
+
+
+class Rerank(msgspec.Struct, frozen=True, tag=True):
+    """The scores of its documents; refused by runners of models that are no rerankers. Cancel as for Embed."""
+
+    call: int
+    request: RerankRequest
 
 
 class Shutdown(msgspec.Struct, frozen=True, tag=True):
@@ -138,6 +146,16 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
     tokens: int
 
 
+class EmbedReply(msgspec.Struct, frozen=True, tag=True):
+    call: int
+    embedded: Embedded
+
+
+class RerankReply(msgspec.Struct, frozen=True, tag=True):
+    call: int
+    reranked: Reranked
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     call: int
 
@@ -149,6 +167,13 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     code: str
     message: str
     hint: str
+    param: str | None = None  # the field of the request that is wrong
+
+
+def refused(call: int, error: PaddockError) -> Refused:
+    """The reply that brings `error` to whoever made the call."""
+    param = error.param if isinstance(error, UsageError) else None
+    return Refused(call, error.code, error.message, error.hint, param)
 
 
 class Notice(msgspec.Struct, frozen=True, tag=True):
@@ -167,8 +192,22 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str
 
 
-ToRunner = Hello | Load | Keep | Pixels | Submit | Cancel | StatsQuery | Count | Warm | Embed | Shutdown
-ToServer = Hello | Loaded | LoadFailed | Step | Heartbeat | StatsReply | Counted | Done | Refused | Notice | Failed
+ToRunner = Hello | Load | Keep | Pixels | Submit | Cancel | StatsQuery | Count | Warm | Embed | Rerank | Shutdown
+ToServer = (
+    Hello
+    | Loaded
+    | LoadFailed
+    | Step
+    | Heartbeat
+    | StatsReply
+    | Counted
+    | EmbedReply
+    | RerankReply
+    | Done
+    | Refused
+    | Notice
+    | Failed
+)
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 TO_RUNNER: Final = msgspec.msgpack.Decoder[ToRunner](ToRunner)

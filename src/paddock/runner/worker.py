@@ -24,7 +24,7 @@ class Worker(Protocol):
     """A loaded model that answers what comes in. Made, run and closed by one thread, the one that opened the model."""
 
     def run(self) -> None:
-        """Answer until Shutdown comes. Every request gets its last event, every call its reply, what is wrong with one included.
+        """Answer until Shutdown comes. Every request gets its last event, every call its reply: what is wrong, too.
 
         Raises OSError when the server is gone; whatever else it raises ends the process, and the server is told.
         """
