@@ -58,6 +58,12 @@ def test_a_key_keeps_the_spelling_that_the_file_has(path: Path) -> None:
         ("model.default", "1.5", lambda config: config.model.default == "1.5"),
         ("pool.memory", "50%", lambda config: str(config.pool.memory) == "50%"),
         ("server.host", "::1", lambda config: config.server.host == "::1"),
+        (
+            "model.routing.profiles.mine.min_context_window",
+            "9000",
+            lambda config: config.model.routing.profiles["mine"].min_context_window == 9000,
+        ),
+        ("model.routing.profiles.mine", "{}", lambda config: "mine" in config.model.routing.profiles),
     ],
 )
 def test_every_kind_of_value_can_be_set(machine: Machine, path: Path, key: str, text: str, read) -> None:

@@ -37,6 +37,11 @@ def test_an_error_names_field_value_place_rule_and_remedy(machine: Machine) -> N
         ("model: {routing: {overrides: {cod: pony}}}", "unknown routing profile"),
         ("model: {routing: {overrides: {code: 'a b'}}}", "model.routing.overrides.code is `a b`"),
         ("model: {routing: {enabled: perhaps}}", "must be true or false"),
+        ("model: {routing: {profiles: {'My Own': {}}}}", "is not a name of a profile"),
+        ("model: {routing: {profiles: {mine: {fallbackProfile: gone}}}}", "is an unknown routing profile"),
+        ("model: {routing: {profiles: {mine: {requiredCapabilities: [sight]}}}}", "must be some of text, vision"),
+        ("model: {routing: {profiles: {mine: {min_context_window: -1}}}}", "min context window must be"),
+        ("model: {default: 'auto:mine', routing: {profiles: {yours: {}}}}", "is not a valid model name"),
         ("models: {'a b': {pin: true}}", "the name is not a valid model name"),
         ("models: {a: {keep_alive: 30 parsecs}}", "keep alive must be a duration"),
         ("providers: {ollama: {host: 'localhost:11434'}}", "must be an http or https address"),
@@ -122,3 +127,23 @@ def test_a_hostile_value_is_shown_short_and_on_one_line(machine: Machine) -> Non
     assert len(caught.value.message) < 500
     assert "\x1b" not in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_profiles_of_ones_own_are_known_wherever_profiles_are_named(machine: Machine) -> None:
+    """They are checked only once all of them have been read."""
+    machine.user_says(
+        "model:\n  default: auto:mine\n  routing:\n    defaultProfile: mine\n    overrides: {mine: pony}\n    profiles:\n"
+        "      mine: {preferredFamilies: [qwen, llama], requiredCapabilities: 'streaming,tools', fallbackProfile: code}\n"
+    )
+    routing = machine.load().model.routing
+    assert routing.profiles["mine"].preferred_families == "qwen,llama"
+    assert routing.profiles["mine"].fallback_profile == "code"
+
+
+def test_a_workspace_does_not_say_where_prompts_go(machine: Machine) -> None:
+    """A key that its owner keeps for one host would otherwise travel to another."""
+    machine.workspace_says("providers: {openai: {host: 'https://evil.example', automatic: true, enabled: true}}\n")
+    config = machine.load()
+    assert config.providers["openai"].host is None
+    assert not config.providers["openai"].automatic
+    assert len(config.warnings) == 2

@@ -18,7 +18,19 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from paddock.config.example import EXAMPLE
-from paddock.config.keys import Group, Key, Leaf, joined, leaves, root, shape_at, snake_case, split_key, suggestion
+from paddock.config.keys import (
+    Group,
+    Key,
+    Leaf,
+    Table,
+    joined,
+    leaves,
+    root,
+    shape_at,
+    snake_case,
+    split_key,
+    suggestion,
+)
 from paddock.config.layers import Problem
 from paddock.config.sources import check, file_layer, invalid
 from paddock.config.yaml_file import parse_document, parse_value, read_document
@@ -64,7 +76,7 @@ def _known(text: str) -> Key:
     shape = shape_at(key)
     if isinstance(shape, Leaf) and shape.secret:
         raise InvalidConfig(f"`{text}` is a secret and has no place in a file.", hint=f"Use {shape.description}")
-    if isinstance(shape, Group) and key[0] not in ("models", "providers"):
+    if isinstance(shape, Group) and not (key[:-1] and isinstance(shape_at(key[:-1]), Table)):
         inside = next(joined((*key, *rest)) for rest, _ in leaves(shape))
         raise InvalidConfig(f"`{text}` is a section.", hint=f"Name one of its settings, like `{inside}`.")
     return key

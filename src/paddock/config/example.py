@@ -36,6 +36,11 @@ providers:
     options:
       num_ctx: 8192
 
+# What happens when one who should answer cannot.
+failover:
+  attempts_max: 6 # all providers together
+  budget_s: 900 # until the first word of the answer
+
 # Models in memory.
 pool:
   preset: default # or low-memory: 1 model in 4 GB; the next two stand above it

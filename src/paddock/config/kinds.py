@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
@@ -20,10 +20,13 @@ from paddock.config.units import (
     parse_size,
 )
 
-PROFILES: Final = ("fast", "general", "code", "creative")
+PROFILES: Final = ("fast", "general", "code", "creative")  # others are set by their owner
+CAPABILITIES: Final = ("text", "vision", "embeddings", "tools", "streaming", "thinking")
 NAME_CHARACTERS_MAX: Final = 512
 
 _NAME = re.compile(r"(?:[a-z]+://)?[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]*[A-Za-z0-9_-])?")
+_PROFILE = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _LOOPBACK_NAMES = ("localhost", "localhost.")
 
@@ -61,15 +64,29 @@ def _model_name(value: str) -> str:
         or "//" in value.split("://")[-1]
     ):
         raise ValueError("not a model name")
-    head, colon, profile = value.partition(":")
-    if head == "auto" and colon and profile not in PROFILES:
-        raise ValueError(f"`{profile}` is not a routing profile")
     return value
 
 
 def _profile(value: str) -> str:
-    if value not in PROFILES:
-        raise ValueError("not a routing profile")
+    if not _PROFILE.fullmatch(value):
+        raise ValueError("not the name of a routing profile")
+    return value
+
+
+def _joined(value: Any) -> Any:
+    """A YAML list says the same as its items with `,` between them."""
+    return ",".join(str(item) for item in cast("list[Any]", value)) if isinstance(value, list | tuple) else value
+
+
+def _words(value: str) -> str:
+    if any(not _WORD.fullmatch(word) for word in listed(value)):
+        raise ValueError("not words")
+    return value
+
+
+def _capabilities(value: str) -> str:
+    if set(listed(value)) - set(CAPABILITIES):
+        raise ValueError("not capabilities")
     return value
 
 
@@ -169,7 +186,13 @@ _NAMED = Rule(
     "Write a name like `pony`, `qwen2.5-coder:7b`, `org/name` or `auto:code`.",
 )
 _PROFILED = Rule(
-    f"is an unknown routing profile; known are {', '.join(PROFILES)}", f"Write one of {', '.join(PROFILES)}."
+    f"is an unknown routing profile; known are {', '.join(PROFILES)}, and those of `model.routing.profiles`",
+    f"Write one of {', '.join(PROFILES)}, or make it with `paddock profile add`.",
+)
+_PROFILE_NAMED = Rule("is not a name of a profile", "Use lower-case letters, digits, `-` and `_`; 64 at most.")
+_WORDS_LISTED = Rule("must be words with `,` between them", "Write them like `llama,mistral`.")
+_CAPABLE = Rule(
+    f"must be some of {', '.join(CAPABILITIES)} with `,` between them", "Write them like `streaming,tools`."
 )
 _SIZED = Rule("must be a size in bytes", "Write a number of bytes, or one with a unit like `512MB` or `100GB`.")
 _TIMED = Rule("must be a duration", "Write one like `30s`, `10m`, `1h30m` or `forever`.")
@@ -200,8 +223,12 @@ _SECRET = Rule("must be one word of plain ASCII", "Copy the token again, without
 ModelName = Annotated[str, AfterValidator(_model_name), _NAMED]
 ModelNames = Annotated[str, AfterValidator(_model_names), _NAMES_LISTED]
 ProfileName = Annotated[
-    str, AfterValidator(_profile), _PROFILED, WithJsonSchema({"type": "string", "enum": list(PROFILES)})
+    str, AfterValidator(_profile), _PROFILED, WithJsonSchema({"type": "string", "examples": list(PROFILES)})
 ]
+OwnProfileName = Annotated[str, AfterValidator(_profile), _PROFILE_NAMED]
+_list_or_text = WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})
+Words = Annotated[str, BeforeValidator(_joined), AfterValidator(_words), _WORDS_LISTED, _list_or_text]
+CapabilityNames = Annotated[str, BeforeValidator(_joined), AfterValidator(_capabilities), _CAPABLE, _list_or_text]
 Size = Annotated[
     int,
     BeforeValidator(_size),
@@ -223,7 +250,8 @@ Memory = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["75%", "4GB"]}),
 ]
-Url = Annotated[str, AfterValidator(_url), _ADDRESSED]
+ProviderUrl = Annotated[str, AfterValidator(_url), _ADDRESSED, USER_ONLY]
+ProviderKind = Annotated[Literal["openai", "anthropic", "ollama", "apple"], USER_ONLY]
 SecureUrl = Annotated[str, AfterValidator(_secure_url), _SECURED, USER_ONLY]
 Host = Annotated[str, AfterValidator(_host), _HOSTED, USER_ONLY]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _STORED, USER_ONLY]
@@ -234,6 +262,7 @@ Secret = Annotated[SecretStr, AfterValidator(_secret), _SECRET]
 
 # YAML 1.2 reads `on` and `off` as text; a switch takes them as what they say.
 Switch = Annotated[bool, WithJsonSchema({"enum": [True, False, "on", "off"]})]
+UserSwitch = Annotated[bool, WithJsonSchema({"enum": [True, False, "on", "off"]}), USER_ONLY]
 
 _number = BeforeValidator(_not_a_switch)
 _finite = Field(allow_inf_nan=False)
@@ -245,6 +274,7 @@ Factor = Annotated[float, Ge(1.0), Le(100.0), _number, _finite]
 Seconds = Annotated[float, Gt(0), Le(86400), _number, _finite]
 CacheSeconds = Annotated[float, Ge(0), Le(86400), _number, _finite]
 Count = Annotated[int, Gt(0), Le(1_000_000_000), _number]
+Amount = Annotated[int, Ge(0), Le(1_000_000_000), _number]
 Few = Annotated[int, Ge(1), Le(64), _number]
 Retries = Annotated[int, Ge(0), Le(20), _number]
 Port = Annotated[int, Ge(0), Le(65535), _number]

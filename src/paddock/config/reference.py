@@ -58,15 +58,16 @@ def render_json_schema() -> str:
     schema = Settings.model_json_schema()
     for key, leaf in leaves():
         if leaf.secret:
-            del _definition(schema, key[0])["properties"][key[-1]]
+            _definition(schema, key[0])["properties"].pop(key[-1], None)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Paddock's settings"
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _definition(schema: dict[str, Any], section: str) -> dict[str, Any]:
-    name = schema["properties"][section]["$ref"].rpartition("/")[2]
-    return schema["$defs"][name]
+    shape = schema["properties"][section]
+    shape = shape.get("additionalProperties", shape)  # of a table: what stands under each name
+    return schema["$defs"][shape["$ref"].rpartition("/")[2]]
 
 
 def _sections() -> Iterator[str]:

@@ -3,14 +3,18 @@
 A section is handed to the room that it concerns; nobody reads settings from anywhere else.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from paddock.config.kinds import (
+    PROFILES,
+    Amount,
     Anything,
     CacheSeconds,
+    CapabilityNames,
     Count,
     DatabaseUrl,
     Days,
@@ -24,9 +28,12 @@ from paddock.config.kinds import (
     ModelName,
     ModelNames,
     Origins,
+    OwnProfileName,
     Penalty,
     Port,
     ProfileName,
+    ProviderKind,
+    ProviderUrl,
     Retries,
     Seconds,
     Secret,
@@ -35,7 +42,8 @@ from paddock.config.kinds import (
     Size,
     Switch,
     Temperature,
-    Url,
+    UserSwitch,
+    Words,
 )
 from paddock.config.paths import Paths
 from paddock.config.units import parse_duration, parse_memory, parse_size
@@ -47,15 +55,57 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def _refusal(wrong: Sequence[tuple[tuple[str, ...], str]]) -> ValidationError:
+    """Values that are wrong beside others, each at its place: the rule of that place is what people read."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("unknown", "not known"), loc=place, input=value)
+        for place, value in wrong
+    ]
+    return ValidationError.from_exception_data("settings", details)
+
+
+class ProfileEntry(Section):
+    """What a kind of work wants of a model."""
+
+    description: str = Field(default="", description="One line about it.")
+    preferred_families: Words = Field(default="", description="Families of models, `,` between them, best first.")
+    min_context_window: Amount = Field(default=0, description="Tokens of context that a model must have.")
+    required_capabilities: CapabilityNames = Field(
+        default="streaming", description="What a model must be able to do, `,` between them."
+    )
+    fallback_profile: ProfileName | None = Field(
+        default=None, description="The profile that decides when no model suits this one."
+    )
+
+
 class Routing(Section):
     enabled: bool = Field(
         default=True, description="Whether `auto` chooses by profile; off makes `auto` the default model."
+    )
+    profiles: Mapping[OwnProfileName, ProfileEntry] = Field(
+        default_factory=dict[str, ProfileEntry],
+        description="Profiles of your own, by name; one with the name of a built-in profile stands in its place.",
     )
     default_profile: ProfileName = Field(default="general", description="The profile that `auto` follows.")
     overrides: Mapping[ProfileName, ModelName] = Field(
         default_factory=dict[str, str],
         description="Profile to model: answers that profile with this model if it is here.",
     )
+
+    @model_validator(mode="after")
+    def _names_profiles_that_are_there(self) -> Self:
+        """Only here are all of them known."""
+        known = {*PROFILES, *self.profiles}
+        wrong: list[tuple[tuple[str, ...], str]] = []
+        if self.default_profile not in known:
+            wrong.append((("default_profile",), self.default_profile))
+        wrong += [(("overrides", name, "[key]"), name) for name in self.overrides if name not in known]
+        for name, entry in self.profiles.items():
+            if entry.fallback_profile is not None and entry.fallback_profile not in known:
+                wrong.append((("profiles", name, "fallback_profile"), entry.fallback_profile))
+        if wrong:
+            raise _refusal(wrong)
+        return self
 
 
 class ModelChoice(Section):
@@ -64,6 +114,13 @@ class ModelChoice(Section):
         default=None, description="The provider that answers when none is named; empty lets routing decide."
     )
     routing: Routing = Field(default_factory=Routing, description="How `auto` chooses.")
+
+    @model_validator(mode="after")
+    def _defaults_to_a_profile_that_is_there(self) -> Self:
+        head, colon, profile = self.default.partition(":")
+        if head == "auto" and colon and profile not in {*PROFILES, *self.routing.profiles}:
+            raise _refusal([(("default",), self.default)])
+        return self
 
 
 class Options(Section):
@@ -109,8 +166,52 @@ class ModelEntry(Section):
 
 
 class Provider(Section):
-    host: Url | None = Field(default=None, description="Where the provider answers.")
+    """One that answers, beside the models here. `paddock provider add` keeps others in the database."""
+
+    kind: ProviderKind | None = Field(
+        default=None,
+        description="What it speaks; empty is what its name says, and `openai` for a name that says nothing.",
+    )
+    host: ProviderUrl | None = Field(
+        default=None, description="Where the provider answers; empty is its usual address."
+    )
     options: Anything = Field(default_factory=dict[str, Any], description="Passed to the provider as they stand.")
+    headers: Anything = Field(
+        default_factory=dict[str, Any], description="Sent with every request; no keys: those have a place of their own."
+    )
+    organization: str = Field(default="", description="OpenAI's organisation that pays.")
+    key: Secret | None = Field(
+        default=None, description="`PADDOCK_PROVIDERS__<NAME>__KEY`, or keep it with `paddock provider edit --key`."
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        description="How long it may be silent; empty is 15 minutes for models here and 10 for those elsewhere.",
+    )
+    enabled: Switch = Field(default=True, description="Whether it is asked at all.")
+    automatic: UserSwitch = Field(
+        default=False, description="Whether `auto` may choose its models: what people ask then leaves this machine."
+    )
+
+
+class Failover(Section):
+    """What happens when one who should answer cannot, before the first word of the answer."""
+
+    attempts_max: Few = Field(default=6, description="The most attempts at one request, all providers together.")
+    budget_s: Seconds = Field(
+        default=900.0, description="Seconds that a request may wait for its first word, all attempts together."
+    )
+    wait_max_s: Seconds = Field(
+        default=20.0, description="The longest wait between two attempts; who asks for more is not waited for."
+    )
+    breaker_failures: Few = Field(
+        default=5, description="Failures in a row after which a provider's model is left alone for a while."
+    )
+    breaker_rest_s: Seconds = Field(
+        default=30.0, description="Seconds that it is left alone; then one request tries whether it is back."
+    )
+    models_cache_s: CacheSeconds = Field(
+        default=300.0, description="Seconds for which the list of a provider's models is remembered."
+    )
 
 
 class Pool(Section):
@@ -295,6 +396,7 @@ class Settings(Section):
     providers: Mapping[str, Provider] = Field(
         default_factory=dict[str, Provider], description="Others that can answer, by name."
     )
+    failover: Failover = Field(default_factory=Failover, description="What happens when one who should answer cannot.")
     pool: Pool = Field(default_factory=Pool, description="Models in memory.")
     disk: Disk = Field(default_factory=Disk, description="Models on disk.")
     server: Server = Field(default_factory=Server, description="Where Paddock's server listens.")
