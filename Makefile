@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak pins clean
+.PHONY: serve test check format bench conformance soak pins clean
 
 serve:  ## prepare everything, then answer over HTTP with the built-in `pony` in memory
 	@$(PYTHON) scripts/prepare.py runtime
@@ -28,9 +28,13 @@ bench:  ## the numbers that README quotes; minutes, not part of CI
 	@$(PYTHON) scripts/prepare.py dev
 	$(BIN)/python -m benchmarks
 
+conformance:  ## the SDKs' own cases against a server of ours; minutes, CI runs half of them
+	@$(PYTHON) scripts/prepare.py dev
+	$(BIN)/python -m tests.conformance
+
 soak:  ## the long form of the fault and property tests; not part of CI
 	@$(PYTHON) scripts/prepare.py dev
-	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys tests/pool tests/faults
+	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys tests/pool tests/faults tests/conformance
 
 pins:  ## write requirements/*.txt anew (needs uv)
 	scripts/pin.sh

@@ -17,6 +17,8 @@ _StreamEvent: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(R
 
 # Not OpenAI's, and known to every client of open models.
 THOUGHTS = ("ChatCompletion.choices.message.reasoning_content", "ChatCompletionChunk.choices.delta.reasoning_content")
+# Open Responses requires them; OpenAI's own server sends the first two, whatever its types say.
+SETTINGS = ("presence_penalty", "frequency_penalty", "store")
 OURS = {"context_window", "max_output_tokens", "capabilities", "loaded", "alias_of"}  # of a model, beside OpenAI's
 
 
@@ -57,7 +59,7 @@ def events(text: str) -> Iterator[str]:
 
 
 def response(body: bytes | str) -> Response:
-    return _strict(Response, body)
+    return _strict(Response, body, beside=[f"Response.{name}" for name in SETTINGS])
 
 
 def item_list(body: bytes | str) -> ResponseItemList:
@@ -73,7 +75,8 @@ def response_events(text: str) -> list[ResponseStreamEvent]:
         name, data = block.split("\n")
         event = _StreamEvent.validate_json(data.removeprefix("data: "), strict=True)
         assert name == f"event: {event.type}"
-        assert not list(unknown_fields(event, event.type))
+        beside = {f"{event.type}.response.{name}" for name in SETTINGS}
+        assert not [where for where in unknown_fields(event, event.type) if where not in beside]
         found.append(event)
     assert [event.sequence_number for event in found] == list(range(len(found)))
     return found

@@ -275,3 +275,33 @@ def test_a_prompt_can_be_read_before_it_is_asked(claude: anthropic.Anthropic) ->
     after = claude.messages.create(**asked, max_tokens=1)
     assert after.usage.cache_read_input_tokens is not None
     assert after.usage.cache_read_input_tokens > after.usage.input_tokens
+
+
+def test_models_are_listed_in_anthropic_s_words(claude: anthropic.Anthropic, http: httpx2.Client) -> None:
+    """One address for two APIs: Anthropic's clients say who they are, and choose a model by what it can do."""
+    models = {model.id: model for model in claude.models.list()}
+    pony = models["pony"]
+    assert (pony.type, pony.display_name, pony.lifecycle) == ("model", "pony", "active")
+    assert pony.max_input_tokens == 2048
+    assert pony.capabilities is not None
+    assert pony.capabilities.structured_outputs.supported
+    assert not pony.capabilities.image_input.supported
+    assert claude.models.retrieve("pony").id == "pony"
+    assert http.get("/v1/models/pony").json()["object"] == "model"
+
+
+def test_models_come_in_pages_both_ways(claude: anthropic.Anthropic) -> None:
+    """A library of hundreds is read to its end, each model once."""
+    whole = [model.id for model in claude.models.list(limit=1000)]
+    assert [model.id for model in claude.models.list(limit=1)] == whole
+    backwards = claude.models.list(limit=1, before_id=whole[-1])
+    assert [model.id for model in backwards] == whole[-2::-1]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"after_id": "nobody"}, {"before_id": "nobody"}, {"after_id": "pony", "before_id": "pony"}]
+)
+def test_a_page_of_models_that_cannot_be_is_refused(http: httpx2.Client, query: dict[str, Any]) -> None:
+    """Nothing is silently another page."""
+    answer = http.get("/v1/models", params=query, headers={"anthropic-version": "2023-06-01"})
+    assert answer.status_code == 400, answer.text

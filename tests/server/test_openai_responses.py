@@ -307,3 +307,25 @@ def test_what_is_refused_is_named(http: httpx2.Client, field: str, param: str, v
 def test_a_page_that_cannot_be_is_refused(http: httpx2.Client, query: str) -> None:
     answer = http.post(RESPONSES, json=SUM).json()
     assert http.get(f"{RESPONSES}/{answer['id']}/input_items?{query}").status_code == 400
+
+
+def test_a_response_tells_how_it_was_made(http: httpx2.Client) -> None:
+    """Open Responses wants a number for every setting, also for those that were left to the server."""
+    told = http.post(RESPONSES, json={"model": "pony", "input": "hi", "max_output_tokens": 2}).json()
+    assert (told["top_p"], told["presence_penalty"], told["frequency_penalty"]) == (1.0, 0.0, 0.0)
+    assert isinstance(told["temperature"], float)
+    assert (told["top_logprobs"], told["service_tier"], told["store"], told["max_tool_calls"]) == (
+        0,
+        "default",
+        True,
+        None,
+    )
+
+
+def test_the_phase_of_a_message_is_kept(http: httpx2.Client) -> None:
+    """Codex marks what its model said on the way and what it said in the end, and reads that again."""
+    said = {"type": "message", "role": "assistant", "content": "I look it up.", "phase": "commentary"}
+    asked = {"type": "message", "role": "user", "content": "hi"}
+    kept = http.post(RESPONSES, json={"model": "pony", "input": [said, asked], "max_output_tokens": 2}).json()
+    items = http.get(f"{RESPONSES}/{kept['id']}/input_items", params={"order": "asc"}).json()["data"]
+    assert [item.get("phase") for item in items] == ["commentary", None]

@@ -20,7 +20,7 @@ from paddock.dialects.responses_wire import (
     written,
 )
 from paddock.errors import Overloaded, PaddockError, UsageError
-from paddock.vocabulary import FinishReason, GenerateEvent, Usage
+from paddock.vocabulary import FinishReason, GenerateEvent, Sampling, Usage
 
 _INVALID, _LIMITED, _BROKEN = "invalid_prompt", "rate_limit_exceeded", "server_error"  # all that OpenAI tells apart
 
@@ -28,10 +28,13 @@ _INVALID, _LIMITED, _BROKEN = "invalid_prompt", "rate_limit_exceeded", "server_e
 class ResponseRenderer:
     """Writes one response. Its events are numbered from 0."""
 
-    def __init__(self, asked: AskedResponse, *, model: str, now: Callable[[], int]) -> None:
-        """`now`: seconds since 1970."""
+    def __init__(
+        self, asked: AskedResponse, *, model: str, now: Callable[[], int], sampling: Sampling | None = None
+    ) -> None:
+        """`now`: seconds since 1970. `sampling`: as it is done, where that is known; else it is as it was asked for."""
         self._asked = asked
         self._model = model
+        self._sampling = sampling or asked.request.sampling
         self._now = now
         self._created = now()
         self._events = 0
@@ -119,6 +122,10 @@ class ResponseRenderer:
             model=self._model,
             status=status,
             output=list(self._output.items),
+            temperature=self._sampling.temperature,
+            top_p=self._sampling.top_p,
+            presence_penalty=self._sampling.presence_penalty,
+            frequency_penalty=self._sampling.frequency_penalty,
             **shown,
             **more,
         )

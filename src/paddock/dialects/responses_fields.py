@@ -60,6 +60,7 @@ class ItemFields(Fields):
     id: Annotated[str, _IDS] | None = None
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: Parts = None
+    phase: Literal["commentary", "final_answer"] | None = Field(default=None, description="Of an assistant's message.")
     call_id: Annotated[str, _IDS] | None = None
     name: ShortText | None = None
     arguments: Annotated[str, Field(max_length=ARGUMENTS_CHARACTERS_MAX)] | None = None

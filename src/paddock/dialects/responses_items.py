@@ -181,7 +181,8 @@ def _message(fields: ItemFields, where: str, own_id: str, reading: Reading) -> I
         said = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
     else:
         said = [{"type": "input_text", "text": text} for text in texts]
-    return {"id": own_id, "type": "message", "role": role, "content": said, "status": "completed"}
+    item = {"id": own_id, "type": "message", "role": role, "content": said, "status": "completed"}
+    return item if fields.phase is None else {**item, "phase": fields.phase}
 
 
 def _texts(parts: Sequence[PartFields], where: str, reading: Reading) -> tuple[str, Sequence[str]]:

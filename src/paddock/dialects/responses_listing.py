@@ -10,13 +10,13 @@ from paddock.dialects.responses_items import Item
 from paddock.dialects.responses_wire import ItemList
 
 
-def _number(value: object) -> object:
-    """Addresses have texts only."""
+def number_in_address(value: object) -> object:
+    """The number that a text stands for: addresses have texts only."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
 
 
 class ListingFields(Fields):
-    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)] = 20
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(number_in_address)] = 20
     order: Literal["asc", "desc"] = "desc"
     after: Annotated[str, Field(max_length=256)] | None = Field(default=None, description="The last id seen.")
 

@@ -83,13 +83,17 @@ class ResponseObject(Wire, frozen=True, kw_only=True):
     metadata: dict[str, str]
     text: dict[str, Any]
     reasoning: dict[str, Any]
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    top_logprobs: int
+    service_tier: str
+    store: bool
     instructions: str | None = None
     previous_response_id: str | None = None
     max_output_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_logprobs: int | None = None
-    service_tier: str | None = None
+    max_tool_calls: None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None

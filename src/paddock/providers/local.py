@@ -46,8 +46,8 @@ class LocalProvider:
         target = await resolve(request.model, find=self._find, default=self._config.model.default)
         record = target.record
         _check_speaks(record)
-        yield _accepted(target)
         request = replace(request, sampling=_settled(request, model_options(self._config, record.name)))
+        yield replace(_accepted(target), sampling=request.sampling)
         with _worth_another_try():
             async with self._lease(record, request) as lease:
                 _check(request.sampling, lease.runner)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from paddock.vocabulary import ChatRequest, Embedded, EmbedRequest, GenerateEvent, Reranked, RerankRequest
+from paddock.vocabulary import ChatRequest, Embedded, EmbedRequest, GenerateEvent, Reranked, RerankRequest, Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,9 @@ class Accepted:
     provider: str  # `local`
     route: str  # how the asked name led there: `exact`, `alias`, `default`
     fingerprint: str = ""  # changes when the same seed may be answered differently: other files, another version
+    sampling: Sampling | None = (
+        None  # how tokens are chosen, what was left open filled in; None where nobody here knows
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

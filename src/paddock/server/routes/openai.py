@@ -1,24 +1,31 @@
 """OpenAI's API: `/v1/chat/completions`, `/v1/completions`, `/v1/models`."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from paddock.dialects.anthropic_models import PageFields
 from paddock.dialects.openai_answers import AnswerHead, ChatRenderer, CompletionRenderer, Renderer
 from paddock.dialects.openai_asked import Asked
 from paddock.dialects.openai_chat import ChatFields, parse_chat
 from paddock.dialects.openai_completion import CompletionFields, parse_completion
+from paddock.dialects.openai_fields import parse
 from paddock.dialects.openai_wire import ChatCompletion, Model, ModelList, TextCompletion, encode
 from paddock.errors import PaddockError
 from paddock.providers.provider import Accepted
+from paddock.server import anthropic_models
 from paddock.server.answering import JSON, Answering, Wanted
 from paddock.server.asking import Asking, asking_of
 from paddock.server.openai_models import all_models, one_model
 from paddock.server.openai_schemas import documented
 from paddock.server.problems import openai_error
 from paddock.server.rooms import ServerRooms
+
+# Both APIs have this address; only one of them has clients that send this header.
+_ANTHROPIC: Final = "anthropic-version"
 
 Render = Callable[[Asked, AnswerHead], Renderer]
 
@@ -54,13 +61,18 @@ def router(rooms: ServerRooms) -> APIRouter:
         return await _answering(rooms, asked, asking, CompletionRenderer).respond(request)
 
     @routes.get("/models", response_class=Response, **documented(None, ModelList))
-    async def models() -> Response:
-        """Every model here that can be loaded, under each of its names."""
+    async def models(request: Request) -> Response:
+        """Every model here that can be loaded, under each of its names. With `anthropic-version` in Anthropic's words."""
+        if _ANTHROPIC in request.headers:
+            page = parse(PageFields, dict(request.query_params))
+            return Response(encode(await anthropic_models.models_page(rooms, page)), media_type=JSON)
         return Response(encode(await all_models(rooms)), media_type=JSON)
 
     @routes.get("/models/{name:path}", response_class=Response, **documented(None, Model))
-    async def model(name: str) -> Response:
-        """One of them."""
+    async def model(request: Request, name: str) -> Response:
+        """One of them. With `anthropic-version` in Anthropic's words."""
+        if _ANTHROPIC in request.headers:
+            return Response(encode(await anthropic_models.one_model(rooms, name)), media_type=JSON)
         return Response(encode(await one_model(rooms, name)), media_type=JSON)
 
     return routes

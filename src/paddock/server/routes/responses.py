@@ -114,7 +114,14 @@ def _answering(rooms: ServerRooms, asked: AskedResponse, asking: Asking) -> Answ
     renderers: list[ResponseRenderer] = []
 
     def renderer(accepted: Accepted) -> ResponseRenderer:
-        renderers.append(ResponseRenderer(asked, model=accepted.model, now=lambda: int(rooms.now().timestamp())))
+        renderers.append(
+            ResponseRenderer(
+                asked,
+                model=accepted.model,
+                now=lambda: int(rooms.now().timestamp()),
+                sampling=accepted.sampling,
+            )
+        )
         return renderers[0]
 
     def failed(error: PaddockError) -> bytes:
