@@ -57,6 +57,9 @@ from paddock.library.records import Records
 from paddock.library.removal import Remover
 from paddock.library.searching import Searcher
 from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle, seen_in_store
+from paddock.security.data_keys import DataKeys
+from paddock.security.master import MasterStore, master_store
+from paddock.security.vault import Vault
 from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement
 from paddock.store.space import FreeSpace, free_space, volume_of
@@ -104,6 +107,13 @@ async def open_chats(config: Config, world: World | None = None) -> AsyncGenerat
     """The conversations that are kept where `config` says."""
     async with _open_database(config) as database:
         yield _chats(config, world or World(), database)
+
+
+@asynccontextmanager
+async def open_vault(config: Config, world: World | None = None) -> AsyncGenerator[Vault]:
+    """The secrets that are kept where `config` says."""
+    async with _open_database(config) as database:
+        yield _vault(config, world or World(), database)
 
 
 @asynccontextmanager
@@ -223,6 +233,7 @@ async def open_server(
             in_force=in_force,
             library=library,
             chats=_chats(config, world, database),
+            vault=_vault(config, world, database),
             pool=pool,
             provider=provider,
             metrics=metrics,
@@ -340,6 +351,14 @@ def _chats(config: Config, world: World, database: Database) -> ChatBook:
     kept = config.chats
     limits = ChatLimits(chats_max=kept.count_max, messages_max=kept.messages_max, bytes_max=kept.bytes_max)
     return ChatBook(database=database, limits=limits, now=world.now, new_id=lambda: secrets.token_hex(6))
+
+
+def _vault(config: Config, world: World, database: Database) -> Vault:
+    def store() -> MasterStore:
+        return master_store(config.vault.master_key, config.paths.master_key_file)
+
+    lock = config.paths.state / "locks" / "vault.lock"
+    return Vault(DataKeys(database=database, store=store, lock=lock, now=world.now))
 
 
 def _sources(config: Config, client: HttpClient, world: World) -> Mapping[SourceKind, Source]:

@@ -40,6 +40,7 @@
     ├── Corrupt                bytes that are not what they must be   exit 1
     │   └── InvalidHeader          a weight file's header that lies
     ├── StorageError           a folder or database that will not take or give bytes   exit 1
+    │   └── VaultLocked            the master key of what is sealed is missing or another
     ├── Defect                 Paddock itself is wrong                exit 1
     └── Interrupted            stopped by the person who started it   exit 130
 
@@ -259,6 +260,11 @@ class InvalidHeader(Corrupt):
 
 class StorageError(PaddockError):
     code = "storage"
+
+
+class VaultLocked(StorageError):
+    code = "vault_locked"
+    http_status = 503
 
 
 class Defect(PaddockError):

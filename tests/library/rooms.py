@@ -81,6 +81,7 @@ class Site:
             "PADDOCK_HUB__KAGGLE_ENDPOINT": NOBODY,
             "PADDOCK_HUB__OLLAMA_REGISTRY": NOBODY,
             "PADDOCK_HUB__RETRIES": "1",
+            "PADDOCK_VAULT__MASTER_KEY": "file",  # never the keyring of whoever runs the tests
             "PADDOCK_HUB__STALL_TIMEOUT_S": "2",
             **self.environment,
         }

@@ -45,6 +45,7 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
         "OLLAMA_MODELS": str(folder / "ollama"),
         "LLAMA_CACHE": str(folder / "llama.cpp"),
         "PADDOCK_HUB__RETRIES": "0",
+        "PADDOCK_VAULT__MASTER_KEY": "file",  # never the keyring of whoever runs the tests
         "PADDOCK_SERVER__PORT": "0",
         "PATH": os.environ["PATH"],
         **more,

@@ -25,7 +25,7 @@ SHORT: Final[Mapping[str, Key]] = {
 PROVIDER_HOST: Final = "PADDOCK_HOST"  # of the provider in PADDOCK_PROVIDER
 USUAL_PROVIDER: Final = "ollama"
 # Read elsewhere: the folder of everything, the first key of a server, the long form of the tests.
-OTHERS: Final = frozenset({"PADDOCK_HOME", "PADDOCK_ADMIN_KEY", "PADDOCK_SOAK"})
+OTHERS: Final = frozenset({"PADDOCK_HOME", "PADDOCK_ADMIN_KEY", "PADDOCK_VAULT_PASSPHRASE", "PADDOCK_SOAK"})
 
 _TRUE = frozenset({"1", "on", "yes", "true"})
 _OLLAMA_PORT = 11434

@@ -86,6 +86,10 @@ responses:
   count_max: 1000
   days: 30
 
+# Keys of providers are sealed; this is where the key to them is: auto, keyring or file.
+vault:
+  master_key: auto
+
 # Empty is a SQLite file in the data folder. PostgreSQL: postgresql://user@host/name
 database:
   url: ""

@@ -42,6 +42,11 @@ class Paths:
     def database_file(self) -> Path:
         return self.data / "paddock.db"
 
+    @property
+    def master_key_file(self) -> Path:
+        """What opens the vault, where no keyring has it."""
+        return self.data / "master.key"
+
 
 def find_paths(environment: Mapping[str, str], *, workspace: Path, home: Path, platform: str) -> Paths:
     """The folders for this environment. `platform` is what `sys.platform` says; relative paths start at `workspace`."""

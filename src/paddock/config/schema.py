@@ -379,6 +379,14 @@ class Chats(Section):
     bytes_max: Size = Field(default=parse_size("16MB"), description="The most that one conversation takes.")
 
 
+class VaultSettings(Section):
+    master_key: Literal["auto", "keyring", "file"] = Field(
+        default="auto",
+        description="Where the key is kept that seals the keys of providers: the system's keyring, or a file in the data"
+        " folder that only its owner reads; `auto` takes the keyring where there is one.",
+    )
+
+
 class DatabaseSettings(Section):
     url: DatabaseUrl = Field(
         default="", description="Empty is SQLite in the data folder; `postgresql://…` shares one between machines."
@@ -407,6 +415,7 @@ class Settings(Section):
     hub: Hub = Field(default_factory=Hub, description="Where models come from.")
     library: Library = Field(default_factory=Library, description="What is remembered about models, and how long.")
     chats: Chats = Field(default_factory=Chats, description="Conversations that are kept.")
+    vault: VaultSettings = Field(default_factory=VaultSettings, description="How the keys of providers are kept.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")
 
 

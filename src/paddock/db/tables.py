@@ -220,3 +220,30 @@ class ResponseRow(Table):
     context: Mapped[list[Any]] = mapped_column(JSON)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class VaultKeyRow(Table):
+    """A key that entries or recorded prompts are sealed with, itself wrapped by a master key outside the database."""
+
+    __tablename__ = "vault_keys"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16), index=True)
+    wrapped: Mapped[str] = mapped_column(Text)  # a JWE
+    master_id: Mapped[str] = mapped_column(String(64))
+    master_place: Mapped[str] = mapped_column(String(16))  # where that was kept: `file`, `keyring`
+    current: Mapped[bool] = mapped_column(Boolean)  # new texts of its purpose are sealed with it
+    created_at: Mapped[datetime]
+
+
+class VaultEntryRow(Table):
+    """A secret of somebody else's, such as a provider's key."""
+
+    __tablename__ = "vault_entries"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)  # a JWE
+    previous: Mapped[str | None] = mapped_column(Text)  # what it was before its last change, sealed alike
+    key_id: Mapped[str] = mapped_column(ForeignKey("vault_keys.id"), index=True)  # of both
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

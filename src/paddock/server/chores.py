@@ -31,7 +31,7 @@ class Chores:
 
     def begin(self) -> None:
         """Returns at once; a server is ready before its chores are done."""
-        for chore in (self._resume_pulls(), self._preload(), self._prune()):
+        for chore in (self._resume_pulls(), self._resume_rotation(), self._preload(), self._prune()):
             self._tasks.append(asyncio.create_task(_told(chore)))
 
     async def end(self) -> None:
@@ -61,6 +61,11 @@ class Chores:
                 _log.info("pull.not_resumed", code=error.code)
             else:
                 _log.info("pull.resumed", name=job.name)
+
+    async def _resume_rotation(self) -> None:
+        done = await self._rooms.vault.resume()
+        if done is not None:
+            _log.info("vault.rotated", keys=done.keys, entries=done.entries)
 
     async def _prune(self) -> None:
         if not self._rooms.config.disk.auto_prune:

@@ -9,6 +9,7 @@ from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
 from paddock.library.library import Library
 from paddock.providers.provider import Provider
+from paddock.security.vault import Vault
 from paddock.server.in_force import InForce
 from paddock.server.keys import Keys
 from paddock.server.life import Life
@@ -27,6 +28,7 @@ class ServerRooms:
     in_force: InForce  # as it is now
     library: Library
     chats: ChatBook
+    vault: Vault
     pool: "Pool"
     provider: Provider
     metrics: Metrics
