@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from paddock.errors import ProtocolError, UsageError
-from paddock.runner.channel import RunnerChannel, ServerChannel
+from paddock.fleet.channel import ServerChannel
+from paddock.runner.channel import RunnerChannel
 from paddock.runner.messages import (
     FRAME_BYTES_MAX,
     PROTOCOL_VERSION,

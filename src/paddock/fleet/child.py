@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-from paddock.runner.channel import ServerChannel
+from paddock.fleet.channel import ServerChannel
 
 _STDERR_BYTES_KEPT: Final = 8 * 1024
 _LAST_WORDS_MAX: Final = 200

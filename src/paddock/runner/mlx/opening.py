@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paddock.errors import NotEnoughMemory, PaddockError, RunnerCrashed
 from paddock.runner.mlx.blas import load_blas
+from paddock.runner.mlx.mlx_lm_parts import prefer_parts
 from paddock.runner.opening import LoadOptions, OpenedModel
 
 
@@ -14,6 +15,7 @@ def open_model(options: LoadOptions) -> OpenedModel:
     """Open an MLX model in the thread that will own the device. Raises what loading raises."""
     started = time.perf_counter()
     blas = load_blas(threads=_threads(options))
+    prefer_parts()
     # Imported only now: MLX takes the products of the BLAS that it finds loaded, once, when it is imported.
     from paddock.runner.mlx.drafting import open_draft
     from paddock.runner.mlx.loading import load_weights

@@ -9,8 +9,9 @@ from typing import Any, cast
 import mlx.core as mx
 from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
-from mlx_lm.tokenizer_utils import load as load_wrapper
 from mlx_lm.utils import dequantize_model, load_model
+
+from paddock.runner.mlx.plain_tokenizer import read_plain
 
 
 def evaluate(*arrays: Any) -> None:
@@ -57,7 +58,12 @@ def open_lazily(path: Path) -> Any:
 
 
 def read_tokenizer(folder: Path, end_token_ids: Sequence[int]) -> Any:
-    """mlx-lm's TokenizerWrapper; never runs code out of the folder, never asks the network."""
+    """mlx-lm's TokenizerWrapper, or what answers as it does; never runs code out of the folder, never asks the network."""
+    if (plain := read_plain(folder, end_token_ids)) is not None:
+        return plain
+    # Only now: it brings all of transformers.
+    from mlx_lm.tokenizer_utils import load as load_wrapper
+
     safely = {"trust_remote_code": False, "local_files_only": True}
     return cast("Any", load_wrapper)(folder, tokenizer_config_extra=safely, eos_token_ids=list(end_token_ids))
 
