@@ -32,9 +32,9 @@ conformance:  ## the SDKs' own cases against a server of ours; minutes, CI runs 
 	@$(PYTHON) scripts/prepare.py dev
 	$(BIN)/python -m tests.conformance
 
-soak:  ## the long form of the fault and property tests; not part of CI
+soak:  ## every test, in its long form where it has one; not part of CI
 	@$(PYTHON) scripts/prepare.py dev
-	PADDOCK_SOAK=1 $(BIN)/python -m pytest tests/properties tests/journeys tests/pool tests/faults tests/conformance
+	PADDOCK_SOAK=1 $(BIN)/python -m pytest $(TESTS)
 
 pins:  ## write requirements/*.txt anew (needs uv)
 	scripts/pin.sh

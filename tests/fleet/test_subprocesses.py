@@ -21,7 +21,7 @@ from paddock.vocabulary import GenerateRequest, Sampling
 from tests.fleet.contract import ALPHABET, answer, ask, rest_of, toy
 from tests.fleet.test_subprocesses_contract import QUICK, TOY_RUNNER
 
-CYCLES = 200
+CYCLES = 200 if os.environ.get("PADDOCK_SOAK") else 25  # a leak is one each time
 AT_ONCE = 8
 
 
@@ -49,7 +49,7 @@ def _who_was_there_before() -> None:  # pyright: ignore[reportUnusedFunction] (p
     _before[:] = psutil.Process().children()
 
 
-async def test_200_loads_and_unloads_leave_nothing(fleet: SubprocessFleet) -> None:
+async def test_loads_and_unloads_leave_nothing(fleet: SubprocessFleet) -> None:
     """A server that runs for months loads and unloads all day."""
 
     async def cycle(number: int) -> None:
@@ -98,10 +98,12 @@ async def test_a_program_that_does_not_speak_our_language_is_not_waited_for() ->
 
 
 SERVER = """
-import asyncio, sys
+import asyncio, signal, sys
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.vocabulary import GenerateRequest, Sampling
 from tests.fleet.contract import answer, ask, toy
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
 
 async def main():
     fleet = SubprocessFleet(command=sys.argv[1:])
@@ -130,7 +132,7 @@ def test_no_runner_outlives_its_server_however_it_ends(number: signal.Signals) -
         server.send_signal(number)
     if sys.platform != "linux":
         os.kill(pids.pop(), signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
         assert time.monotonic() < deadline, "a runner outlived its server"
         time.sleep(0.02)

@@ -1,12 +1,13 @@
 """Answers across the lives of a runner's process: a crash costs those who have seen a token, and the one who caused it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from paddock.errors import CrashedTwice, Overloaded, PaddockError
+from paddock.errors import CrashedTwice, DeadlinePassed, Overloaded, PaddockError
 from paddock.fleet.due import GRACE_S, Due
 from paddock.fleet.link import Link
 from paddock.fleet.naming import in_line
@@ -36,6 +37,7 @@ class Attempts:
         self._waiting = 0
         self._waiting_max = waiting_max
         self._probation = Probation()
+        self._left: Link | None = None  # whose trial ended without a verdict: what it began there may still go on
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[GenerateEvent]:
         """See Runner."""
@@ -71,13 +73,21 @@ class Attempts:
                     raise
         _log.warning("runner.request_lost name=%s pid=%d request=%s", self._name, link.pid, in_line((due.request_id,)))
         async with due.limit(), self._probation.trial():
-            link = await self._ready_link()
-            try:
-                return await ask(link)
-            except PaddockError as error:
-                if error is not link.reason or link.was_closed:
-                    raise
-                raise self._crashed_twice(due.request_id, link, error) from error
+            return await self._ask_alone(due, ask)
+
+    async def _ask_alone(self, due: Due[Any], ask: Callable[[Link], Awaitable[T]]) -> T:
+        link = await self._ready_link()
+        try:
+            return await ask(link)
+        except (asyncio.CancelledError, DeadlinePassed):
+            self._left = link
+            raise
+        except PaddockError as error:
+            if error is not link.reason or link.was_closed:
+                raise
+            if self._is_anothers(link):
+                return await self._ask_alone(due, ask)
+            raise self._crashed_twice(due.request_id, link, error) from error
 
     async def _try_alone(self, due: Due[GenerateRequest], request: GenerateRequest) -> None:
         """Its prompt and one token. Raises CrashedTwice when the process ends over it, and what is wrong with the request."""
@@ -87,10 +97,20 @@ class Attempts:
             async with aclosing(_answer(link, due, tokens_max=1)) as events:
                 async for _ in events:
                     pass
+        except (asyncio.CancelledError, DeadlinePassed):
+            self._left = link
+            raise
         except _Lost as lost:
             if link.was_closed:
                 raise lost.reason from None
+            if self._is_anothers(link):
+                return await self._try_alone(due, request)
             raise self._crashed_twice(request.id, link, lost.reason) from lost.reason
+
+    def _is_anothers(self, link: Link) -> bool:
+        """Whether somebody went away from his trial in that process: it may have ended over a step of his. True once."""
+        left, self._left = self._left, None
+        return left is link
 
     def _crashed_twice(self, request_id: str, link: Link, reason: PaddockError) -> CrashedTwice:
         _log.error(

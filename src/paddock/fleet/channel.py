@@ -34,7 +34,7 @@ class ServerChannel:
         await self.send_all((message,))
 
     async def send_all(self, messages: Iterable[ToRunner]) -> None:
-        """The same for several that belong together: no other `send` comes between. The next is asked for when one is sent."""
+        """The same for several that belong together: no other `send` comes between. Each is asked for when one is sent."""
         async with self._sending:
             for message in messages:
                 frame = encode(message)
