@@ -106,7 +106,8 @@ def test_paged_attention_is_attention(pool: Pool, seed: int) -> None:
     )
     expected = plainly(pool, rows, queries, window, sinks)
     assert np.abs(np.array(ours.tolist()) - expected).max() < 2e-5
-    host = HostStepMaker(block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS).make(packed)
+    shared_from = chance.choice([0, 1_000_000])
+    host = HostStepMaker(block_tokens=BLOCK, slab_blocks=SLAB_BLOCKS, shared_from=shared_from).make(packed)
     ours = attend_host(
         queries, pool.host_keys, pool.host_values, host.groups[window], host.long, Heads(0.3, window, sinks)
     )

@@ -9,9 +9,10 @@ import pytest
 from mlx_lm.utils import load_model
 
 from paddock.engine.step import Row
+from paddock.runner.mlx import host_model
 from paddock.runner.mlx.backbone import RowSelection
 from paddock.runner.mlx.dispatch import install, paged_shapes
-from paddock.runner.mlx.host_model import HostModel
+from paddock.runner.mlx.host_model import Rotation
 from paddock.runner.mlx.host_runs import runs_of, shares
 from paddock.runner.mlx.loading import Weights, load_weights
 from paddock.runner.mlx.making import BLOCK_TOKENS
@@ -38,8 +39,10 @@ def row(name: str, start: int, end: int, blocks: tuple[int, ...], *, samples: bo
     return Row(sequence_id=name, tokens=TOKENS[start:end], start=start, blocks=blocks, samples=samples)
 
 
-def test_logits_are_the_model_codes_own(folder: Path) -> None:
+@pytest.mark.parametrize("few", [0, 1000], ids=["together", "alone"])
+def test_logits_are_the_model_codes_own(folder: Path, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A prompt in chunks on scattered blocks, then one token beside another prompt: wrong places and masks show."""
+    monkeypatch.setattr(host_model, "FEW", few)
     lane = lane_of(load_weights(folder, "m"))
     assert lane.forward([row("a", 0, 70, (7, 2, 3, 9), samples=False)], ()) is None
     lane.forward([row("a", 70, 110, (7, 2, 3, 9))], ())
@@ -55,11 +58,11 @@ def test_weights_are_held_once(folder: Path) -> None:
     """What NumPy multiplies with is what MLX's modules show: a copy would double what a model takes."""
     weights = load_weights(folder, "m")
     assert weights.host is not None
-    layer = weights.host.layers[0].gate_up.weight
+    layer = weights.host.layers[0].gate_up[0].weight
     module = weights.model.model.layers[0].mlp.up_proj
-    inner = layer.shape[1] // 2
+    inner = layer.shape[0] // 2
     before = module.weight[3, 5].item()
-    layer[5, inner + 3] += 1
+    layer[inner + 3, 5] += 1
     assert module.weight[3, 5].item() == pytest.approx(before + 1)
     logits = weights.model(mx.array([TOKENS[:9]]))
     assert logits.shape[-1] == weights.vocabulary
@@ -75,11 +78,10 @@ def test_positions_far_beyond_the_first_are_turned(tmp_path: Path) -> None:
     """The table of rotations grows with the longest sequence, whatever it had before."""
     weights = load_weights(make_folder("qwen3", tmp_path / "m"), "m")
     assert weights.host is not None
-    rotation = HostModel(weights.host)._rotation
-    heads = np.random.default_rng(1).normal(size=(3, 2, 16)).astype(np.float32)
+    rotation = Rotation(weights.host.rotation, 16)
+    heads = np.random.default_rng(1).normal(size=(3, 2, 16)).astype(np.float32)  # [tokens, heads, size]
     for positions in ([0, 1, 5], [7, 1023, 1024], [9000, 3, 70000]):
-        turned = np.empty_like(heads)
-        rotation.at(np.array(positions)).turn(heads, turned)
+        turned = rotation.at(np.array(positions)).turn(heads.transpose(1, 2, 0).copy()).transpose(2, 0, 1)
         column = mx.array(heads)[:, :, None]
         expected = weights.host.rotation(column, offset=mx.array(positions))
         assert np.abs(turned - np.array(expected)[:, :, 0]).max() < 1e-5
@@ -98,9 +100,15 @@ def test_runs_end_where_blocks_slabs_and_owners_do() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 8])
-def test_shares_are_all_runs_once(number: int) -> None:
-    """A run in no share, or in two, is a wrong answer on machines with more cores than ours."""
-    runs = runs_of(((0, 2, 4, 5, 6), (8, 10)), block_tokens=4, slab_blocks=100)
-    parts = shares(runs, number)
+def test_shares_are_all_tokens_once(number: int) -> None:
+    """A token in no share, or in two, is a wrong answer on machines with more cores than ours."""
+    seen = ((0, 1, 2, 3), (0, 1, 2, 3), (7,), (9, 10, 11), (9, 10, 12), (20, 21))
+    parts = shares(seen, number)
     assert 1 <= len(parts) <= number
-    assert [run for part in parts for run in part] == list(runs)
+    assert [token for part in parts for token in part] == list(range(len(seen)))
+    # What two tokens read both is read once: they are in one part.
+    assert all((0 in part) == (1 in part) and (3 in part) == (4 in part) for part in parts)
+
+
+def test_what_is_the_same_for_all_is_one_share() -> None:
+    assert shares(((0, 1), (0, 2), (0, 3)), 2) == [range(3)]

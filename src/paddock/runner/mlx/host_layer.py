@@ -8,16 +8,19 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from paddock.runner.mlx.host import Floats, look
-from paddock.runner.mlx.host_attention import Heads, HostGroup, attend_host
-from paddock.runner.mlx.host_runs import Run, runs_of
+from paddock.runner.mlx.host import CORES, Floats, Task, look
+from paddock.runner.mlx.host_attention import Asked, Heads, HostGroup, attend_host, attention_tasks
+from paddock.runner.mlx.host_runs import Run, runs_of, shares
 from paddock.runner.mlx.host_slabs import HostSlabs
 from paddock.runner.mlx.packing import Group, LongRow, Packed, Seen, Write
 from paddock.runner.mlx.seam import evaluate
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-_KEPT_MAX: Final = 16  # groups of the last steps; a step has one for each window and width of its rows
+SHARED_FROM: Final = (
+    12_000  # tokens of keys in a step; below, threads that wait for each other take more than they bring
+)
+_KEPT_MAX: Final = 64  # groups of the last steps; a step has some for each window and width of its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ class HostStep:
 class HostStepMaker:
     """Makes them, and remembers who saw what in the last steps."""
 
-    def __init__(self, *, block_tokens: int, slab_blocks: int) -> None:
+    def __init__(self, *, block_tokens: int, slab_blocks: int, shared_from: int = SHARED_FROM) -> None:
+        """`shared_from`: groups that look back at fewer tokens than that are not shared out."""
         self._block_tokens = block_tokens
         self._slab_blocks = slab_blocks
+        self._shared_from = shared_from
         self._kept: OrderedDict[Seen, tuple[Run, ...]] = OrderedDict()
 
     def make(self, packed: Packed) -> HostStep:
@@ -43,21 +48,30 @@ class HostStepMaker:
             positions=mx.array(packed.positions),
             writes=packed.writes,
             groups={
-                window: tuple(self._group(group, window) for group in groups)
+                window: tuple(each for group in groups for each in self._shared_out(group, window))
                 for window, groups in packed.groups.items()
             },
             long=packed.long,
         )
 
-    def _group(self, group: Group, window: int | None) -> HostGroup:
-        first = np.array(group.first, dtype=np.int64)[:, None] * self._block_tokens
-        width = max(len(blocks) for blocks in group.seen) * self._block_tokens
+    def _shared_out(self, group: Group, window: int | None) -> list[HostGroup]:
+        """Parts that read different blocks, so that cores need not wait for each other; one part, if there are none."""
+        looked_at = sum(len(blocks) for blocks in group.seen) * self._block_tokens
+        cores = CORES if looked_at >= self._shared_from else 1
+        parts = shares(group.seen, cores)
+        return [self._group(group, part, window, parts=1 if len(parts) > 1 else cores) for part in parts]
+
+    def _group(self, group: Group, part: range, window: int | None, *, parts: int) -> HostGroup:
+        mine = slice(part.start, part.stop)
+        seen = group.seen[mine]
+        first = np.array(group.first[mine], dtype=np.int64)[:, None] * self._block_tokens
+        width = max(len(blocks) for blocks in seen) * self._block_tokens
         keys = first + np.arange(width, dtype=np.int64)
-        positions = np.array(group.positions, dtype=np.int64)[:, None]
+        positions = np.array(group.positions[mine], dtype=np.int64)[:, None]
         hidden: Flags = keys > positions
         if window is not None:
             hidden = hidden | (keys <= positions - window)
-        return HostGroup(np.array(group.tokens), self._runs(group.seen), hidden[:, None, None])
+        return HostGroup(np.array(group.tokens[mine]), self._runs(seen), hidden[:, None, None], parts)
 
     def _runs(self, seen: Seen) -> tuple[Run, ...]:
         runs = self._kept.get(seen)
@@ -106,13 +120,35 @@ class HostLayer:
     ) -> Floats:
         """Keep the column's keys and values; then its queries [tokens, heads, head size] to the same."""
         step = self._step
-        for write in step.writes:
-            mine_keys = keys if write.tokens is None else keys[write.tokens]
-            mine_values = values if write.tokens is None else values[write.tokens]
-            self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys)
-            self.values_slabs.write(write.slab, write.blocks, write.places, mine_values)
+        self.keep(keys, values, slice(0, self.keys_slabs.heads))
         heads = Heads(scale, self.window, sinks)
         return attend_host(queries, self.keys_slabs, self.values_slabs, step.groups[self.window], step.long, heads)
+
+    def make_room(self) -> None:
+        """Make the slabs that this step writes to: an array is made by the thread that owns the device."""
+        for write in self._step.writes:
+            self.keys_slabs.slab(write.slab)
+            self.values_slabs.slab(write.slab)
+
+    def keep(self, keys: Floats, values: Floats, heads: slice) -> None:
+        """Write the column's keys and values [tokens, heads, head size], of some heads."""
+        for write in self._step.writes:
+            mine_keys = keys if write.tokens is None else keys[write.tokens]
+            mine_values = values if write.tokens is None else values[write.tokens]
+            self.keys_slabs.write(write.slab, write.blocks, write.places, mine_keys, heads)
+            self.values_slabs.write(write.slab, write.blocks, write.places, mine_values, heads)
+
+    def tasks(self, queries: Floats, output: Floats, scale: float) -> list[Task]:
+        """What attention is made of, once all keys are kept and `queries`, scaled, stand."""
+        step = self._step
+        asked = Asked(
+            queries=queries,
+            keys=self.keys_slabs,
+            values=self.values_slabs,
+            heads=Heads(scale, self.window, None),
+            output=output,
+        )
+        return attention_tasks(asked, step.groups[self.window], step.long)
 
     @property
     def _step(self) -> HostStep:

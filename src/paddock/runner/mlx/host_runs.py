@@ -4,8 +4,8 @@ A sequence's blocks mostly lie one behind the other, because it was given them i
 once for all tokens that see it: those of one sequence, and those of sequences that share their beginning.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from paddock.runner.mlx.packing import Seen
 
@@ -44,15 +44,21 @@ def runs_of(seen: Seen, *, block_tokens: int, slab_blocks: int) -> tuple[Run, ..
     return tuple(runs)
 
 
-def shares(runs: Sequence[Run], number: int) -> list[Sequence[Run]]:
-    """The runs in so many parts, each with about as much to read."""
-    total = sum(run.places for run in runs)
-    parts: list[list[Run]] = [[] for _ in range(number)]
-    done = 0
-    for run in runs:
-        parts[min(done * number // total, number - 1)].append(run)
-        done += run.places
-    return [part for part in parts if part]
+def shares(seen: Seen, number: int) -> list[range]:
+    """The tokens in at most so many parts, each with about as much to read; those that begin alike stay together.
+
+    One part alone: what they read is the same, or there is only one of them.
+    """
+    begins = [token for token, blocks in enumerate(seen) if token == 0 or blocks[:1] != seen[token - 1][:1]]
+    total = sum(len(blocks) for blocks in seen)
+    parts: list[range] = []
+    begin = done = 0
+    for start, end in pairwise([*begins, len(seen)]):
+        done += sum(len(blocks) for blocks in seen[start:end])
+        if done * number >= total * (len(parts) + 1) or end == len(seen):
+            parts.append(range(begin, end))
+            begin = end
+    return parts
 
 
 def _goes_on(

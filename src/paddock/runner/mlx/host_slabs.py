@@ -35,9 +35,9 @@ class HostSlabs:
             found = self._looks[number] = look(array)
         return found
 
-    def write(self, number: int, blocks: Ints, places: Ints, values: Floats) -> None:
-        """`values` [tokens, heads, head size] into some places of some blocks."""
-        self.slab(number)[:, blocks * self.block_tokens + places] = values.swapaxes(0, 1)
+    def write(self, number: int, blocks: Ints, places: Ints, values: Floats, heads: slice = slice(None)) -> None:
+        """`values` [tokens, heads, head size] into some places of some blocks; perhaps of some heads only."""
+        self.slab(number)[heads, blocks * self.block_tokens + places] = values.swapaxes(0, 1)
 
     def together(self, table: Ints) -> Floats:
         """The blocks of one sequence, one behind the other: [heads, tokens, head size]. A look where they lie like that."""
