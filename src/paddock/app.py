@@ -66,6 +66,7 @@ from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
 
 if TYPE_CHECKING:
+    from paddock.images.pictures import Pictures
     from paddock.pool.observer import PoolObserver
     from paddock.pool.pool import Pool
     from paddock.server.life import Life
@@ -178,6 +179,24 @@ async def open_pool(
 
 
 @asynccontextmanager
+async def _open_pictures(config: Config) -> AsyncGenerator["Pictures"]:
+    from paddock.images.pictures import Pictures
+
+    pictures = Pictures(config.images)
+    try:
+        yield pictures
+    finally:
+        await pictures.close()
+
+
+def _seeing(library: Library) -> Callable[[], Awaitable[Sequence[str]]]:
+    async def names() -> Sequence[str]:
+        return [model.name for model in await library.list() if model.capabilities.vision and model.format.runs_here]
+
+    return names
+
+
+@asynccontextmanager
 async def open_server(
     config: Config,
     world: World | None = None,
@@ -218,9 +237,10 @@ async def open_server(
         _open_library(config, known_users, database) as library,
         open_fleet() as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
+        _open_pictures(config) as pictures,
     ):
         pools.append(pool)
-        provider = LocalProvider(pool, config, find=library.get)
+        provider = LocalProvider(pool, config, find=library.get, pictures=pictures, seeing=_seeing(library))
 
         def apply(changed: Config) -> None:
             pool.reconfigure(pool_settings(changed, usable_bytes=world.machine().memory_bytes))

@@ -6,6 +6,8 @@
     │   ├── InvalidConfig          a setting that breaks a rule
     │   ├── InvalidTemplate        a prompt template that cannot be rendered
     │   ├── InvalidFile            a file given to us that we cannot read
+    │   ├── InvalidImage           a picture that is none, or that may not be fetched
+    │   ├── ImageUnreachable       a picture whose host did not send it
     │   ├── PromptTooLong          more tokens than the context holds
     │   ├── WrongKindOfModel       an endpoint that this kind of model does not answer
     │   ├── TooLarge               more bytes than are taken
@@ -94,6 +96,14 @@ class InvalidTemplate(UsageError):
 
 class InvalidFile(UsageError):
     code = "invalid_file"
+
+
+class InvalidImage(UsageError):
+    code = "invalid_image"
+
+
+class ImageUnreachable(UsageError):
+    code = "image_unreachable"
 
 
 class PromptTooLong(UsageError):

@@ -340,6 +340,7 @@ class ChatRequest:
     choices: int = 1  # independent answers; those of a seeded request draw from seeds of their own
     priority: Priority = Priority.NORMAL
     tenant: str = ""
+    from_here: bool = False  # the caller is on this machine, and may name pictures by path
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     format: OutputFormat = field(default_factory=OutputFormat)

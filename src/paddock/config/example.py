@@ -61,6 +61,11 @@ server:
   port: 8484
   drain_s: 30 # seconds that running answers have once the server is told to end
 
+# Pictures in requests. Larger ones are shrunk; addresses of private networks are refused.
+images:
+  side_px_max: 2048
+  # folders: /srv/pictures # from where callers on this machine may name pictures by path
+
 # What the server writes down: never prompts, never keys.
 log:
   level: info # debug, info, warning or error

@@ -278,6 +278,8 @@ Amount = Annotated[int, Ge(0), Le(1_000_000_000), _number]
 Few = Annotated[int, Ge(1), Le(64), _number]
 Retries = Annotated[int, Ge(0), Le(20), _number]
 Port = Annotated[int, Ge(0), Le(65535), _number]
+PixelSide = Annotated[int, Ge(32), Le(3200), _number]  # so that a square of it fits a frame to a runner
+Pixels = Annotated[int, Ge(1024), Le(170_000_000), _number]  # Pillow itself refuses more
 Days = Annotated[int, Ge(1), Le(3650), _number]
 
 Anything = Mapping[str, Any]

@@ -30,6 +30,8 @@ from paddock.config.kinds import (
     Origins,
     OwnProfileName,
     Penalty,
+    Pixels,
+    PixelSide,
     Port,
     ProfileName,
     ProviderKind,
@@ -305,6 +307,46 @@ class Server(Section):
     )
 
 
+class Images(Section):
+    """Pictures that requests bring along or name."""
+
+    side_px_max: PixelSide = Field(
+        default=2048, description="A picture whose longer side has more pixels is shrunk to this, with a warning."
+    )
+    pixels_max: Pixels = Field(default=40_000_000, description="The most pixels of a picture before it is shrunk.")
+    bytes_max: Size = Field(default=parse_size("20MB"), description="The most bytes of one picture as it comes.")
+    request_count_max: Count = Field(default=64, description="The most pictures in one request.")
+    request_bytes_max: Size = Field(
+        default=parse_size("48MB"), description="The most bytes that the pictures of one request have together."
+    )
+    request_pixels_max: Count = Field(
+        default=80_000_000, description="The most pixels that the pictures of one request have together, once shrunk."
+    )
+    body_bytes_max: Size = Field(
+        default=parse_size("64MB"), description="The largest body of a request to which pictures may belong."
+    )
+    memory_bytes_max: Size = Field(
+        default=parse_size("1GB"), description="The most memory for pictures of all requests at once."
+    )
+    cache_bytes_max: Size = Field(
+        default=parse_size("64MB"), description="Decoded pictures kept, for conversations that show them again."
+    )
+    decoders_max: Few = Field(default=2, description="Pictures decoded at the same time.")
+    fetches_max: Few = Field(default=8, description="Pictures fetched from the network at the same time.")
+    connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection to a picture's host.")
+    read_timeout_s: Seconds = Field(default=10.0, description="Seconds without a byte after which a try is given up.")
+    timeout_s: Seconds = Field(default=30.0, description="Seconds that fetching a picture may take, with all tries.")
+    retries: Retries = Field(default=2, description="How often fetching a picture is tried again.")
+    redirects_max: Retries = Field(default=3, description="Redirects that are followed, each checked like the first.")
+    allow_private: UserSwitch = Field(
+        default=False, description="Whether pictures are fetched from private networks and this machine, too."
+    )
+    folders: Folders = Field(
+        default="",
+        description="Folders from which callers on this machine may name pictures by path, `:` between them.",
+    )
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What the server's log holds: this and worse."
@@ -408,6 +450,7 @@ class Settings(Section):
     pool: Pool = Field(default_factory=Pool, description="Models in memory.")
     disk: Disk = Field(default_factory=Disk, description="Models on disk.")
     server: Server = Field(default_factory=Server, description="Where Paddock's server listens.")
+    images: Images = Field(default_factory=Images, description="Pictures in requests.")
     log: Log = Field(default_factory=Log, description="What the server writes down about its work.")
     responses: Responses = Field(
         default_factory=Responses, description="Answers of `/v1/responses` that others go on from."

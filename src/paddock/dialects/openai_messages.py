@@ -6,14 +6,26 @@ from pydantic import BeforeValidator, Field
 
 from paddock.dialects.openai_fields import Fields, ShortText, wrong
 from paddock.dialects.openai_tools import ARGUMENTS_CHARACTERS_MAX, CALLS_MAX
+from paddock.dialects.saying import Said, Saying, check_may_show
 from paddock.vocabulary import Message, ToolCall
 
 PARTS_MAX: Final = 1024
-_PART_KINDS: Final = {"image_url": "images", "input_audio": "audio", "file": "files", "video_url": "videos"}
+_PART_KINDS: Final = {"input_audio": "audio", "file": "files", "video_url": "videos"}
 
 
 def _as_parts(value: Any) -> Any:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+def _as_image(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+class ImageFields(Fields):
+    """Where a picture is."""
+
+    url: str = Field(description="A data URI, or an http or https address.")
+    detail: ShortText | None = Field(default=None, description="Taken; pictures are read as large as the model can.")
 
 
 class Part(Fields):
@@ -22,6 +34,9 @@ class Part(Fields):
     type: Literal["text", "refusal", "image_url", "input_audio", "file", "video_url"]
     text: str | None = None
     refusal: str | None = None
+    image_url: Annotated[
+        ImageFields | None, BeforeValidator(_as_image, json_schema_input_type=str | ImageFields | None)
+    ] = None
 
 
 class CalledFunction(Fields):
@@ -70,9 +85,11 @@ def _message(message: ChatMessage, where: str, model: str, called: dict[str, str
         return _result(message, where, model, called)
     if message.tool_call_id is not None:
         raise wrong(f"{where}.tool_call_id", "Only role `tool` answers a call.", "Leave `tool_call_id` out.")
+    said = _said(message, where, model)
     return Message(
         role="system" if message.role == "developer" else message.role,
-        content=_text(message, where, model),
+        content=said.content,
+        images=said.images,
         name=message.name,
         reasoning=_thought(message, where),
         tool_calls=_calls(message, where, called),
@@ -91,7 +108,8 @@ def _result(message: ChatMessage, where: str, model: str, called: dict[str, str]
             f"`{message.tool_call_id[:80]}` is no call of this conversation.",
             "Send the assistant's message with its `tool_calls` before it.",
         )
-    return Message(role="tool", content=_text(message, where, model), name=name, tool_call_id=message.tool_call_id)
+    said = _said(message, where, model)
+    return Message(role="tool", content=said.content, images=said.images, name=name, tool_call_id=message.tool_call_id)
 
 
 def _thought(message: ChatMessage, where: str) -> str:
@@ -115,18 +133,28 @@ def _calls(message: ChatMessage, where: str, called: dict[str, str]) -> tuple[To
     return tuple(calls)
 
 
-def _text(message: ChatMessage, where: str, model: str) -> str:
-    """What `message` says. Raises UsageError for whatever is not text."""
+def _said(message: ChatMessage, where: str, model: str) -> Said:
+    """What `message` says and shows. Raises UsageError for whatever is neither text nor picture."""
     if message.content is None:
         if message.role == "assistant":
-            return message.refusal or ""
+            return Said(message.refusal or "")
         raise wrong(f"{where}.content", f"`{where}.content` is missing.", "Send a text.")
-    return "\n".join(_part(part, f"{where}.content[{number}]", model) for number, part in enumerate(message.content))
+    saying = Saying()
+    for number, part in enumerate(message.content):
+        at = f"{where}.content[{number}]"
+        if part.type == "image_url":
+            check_may_show(message.role, at)
+            if part.image_url is None:
+                raise wrong(f"{at}.image_url", f"`{at}.image_url` is missing.", "Send where the picture is.")
+            saying.show(part.image_url.url)
+        else:
+            saying.say(_text(part, at, model))
+    return saying.said()
 
 
-def _part(part: Part, where: str, model: str) -> str:
+def _text(part: Part, where: str, model: str) -> str:
     if part.type in _PART_KINDS:
-        raise wrong(where, f"`{model[:80]}` reads no {_PART_KINDS[part.type]}.", "Send text.")
+        raise wrong(where, f"`{model[:80]}` reads no {_PART_KINDS[part.type]}.", "Send text and pictures.")
     text = part.text if part.type == "text" else part.refusal
     if text is None:
         raise wrong(f"{where}.{part.type}", f"`{where}.{part.type}` is missing.", "Send a text.")

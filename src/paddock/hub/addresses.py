@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from paddock.errors import HubUnreachable, TransferFailed
 
 Resolve = Callable[[str], Sequence[str]]  # a host name to its addresses; raises OSError when there are none
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")  # `::127.0.0.1`: long out of use, and some systems still route it
 
 
 def resolve_host(host: str) -> Sequence[str]:
@@ -70,7 +71,7 @@ def is_loopback(host: str) -> bool:
     """True for the names and addresses of this machine itself."""
     if host == "localhost":
         return True
-    address = _literal(host)
+    address = literal_address(host)
     return address is not None and address.is_loopback
 
 
@@ -93,9 +94,9 @@ def _is_public(host: str | None, resolve: Resolve | None) -> bool:
     """True when every address of `host` is on the internet."""
     if not host or host == "localhost":
         return False
-    literal = _literal(host)
+    literal = literal_address(host)
     if literal is not None:
-        return _is_global(literal)
+        return is_global(literal)
     if resolve is None:
         return True
     try:
@@ -104,20 +105,23 @@ def _is_public(host: str | None, resolve: Resolve | None) -> bool:
         raise HubUnreachable(
             f"The name `{host}` cannot be looked up.", hint="Check the network and its name servers, then run it again."
         ) from error
-    return all(_is_global(ipaddress.ip_address(address.partition("%")[0])) for address in addresses)
+    return all(is_global(ipaddress.ip_address(address.partition("%")[0])) for address in addresses)
 
 
-def _is_global(address: _Address) -> bool:
+def is_global(address: IpAddress) -> bool:
+    """True for one host on the internet, whatever way an IPv4 address is wrapped up in."""
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
-            return _is_global(ipaddress.IPv4Address(address.packed[-4:]))
+        if address in _NAT64 or address in _COMPATIBLE:
+            return is_global(ipaddress.IPv4Address(address.packed[-4:]))
+        if address.is_site_local:
+            return False
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
-            return _is_global(inner)
+            return is_global(inner)
     return address.is_global and not address.is_multicast
 
 
-def _literal(host: str) -> _Address | None:
+def literal_address(host: str) -> IpAddress | None:
     """`host` as an address, in any spelling that a C library takes (`0x7f.1`, `2130706433`), else None."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0])

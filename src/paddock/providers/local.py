@@ -1,15 +1,16 @@
 """The models in memory here, as a Provider."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from paddock.config.schema import Config, Options, model_options
 from paddock.engine.checks import check_sampling
-from paddock.errors import Overloaded, PaddockError
+from paddock.errors import Overloaded, PaddockError, UsageError
 from paddock.fleet.fleet import Runner
+from paddock.images.pictures import Pictures
 from paddock.library.records import ModelRecord
 from paddock.providers.merging import merged
 from paddock.providers.naming import Find, Target, resolve
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER_S: Final = 1.0  # for a queue of requests: an answer takes about so long to make room
 _SEED_BYTES: Final = 8
+_NAMED_MAX: Final = 3
+
+Seeing = Callable[[], Awaitable[Sequence[str]]]
 
 _Request = ChatRequest | EmbedRequest | RerankRequest
 
@@ -31,9 +35,11 @@ _Request = ChatRequest | EmbedRequest | RerankRequest
 class LocalProvider:
     """Implements Provider: a lease from the pool, and a request to its runner for each choice."""
 
-    def __init__(self, pool: "Pool", config: Config, *, find: Find) -> None:
-        """`find` turns a name or alias into a record, or raises ModelNotFound."""
+    def __init__(self, pool: "Pool", config: Config, *, find: Find, pictures: Pictures, seeing: Seeing) -> None:
+        """`find` turns a name or alias into a record, or raises ModelNotFound. `seeing` names models that read pictures."""
         self._pool = pool
+        self._pictures = pictures
+        self._seeing = seeing
         self._config = config
         self._find = find
 
@@ -46,22 +52,43 @@ class LocalProvider:
         target = await resolve(request.model, find=self._find, default=self._config.model.default)
         record = target.record
         _check_speaks(record)
+        await self._check_sees(record, request)
         request = replace(request, sampling=_settled(request, model_options(self._config, record.name)))
-        yield replace(_accepted(target), sampling=request.sampling)
         with _worth_another_try():
-            async with self._lease(record, request) as lease:
-                _check(request.sampling, lease.runner)
-                choices = merged([lease.runner.generate(each) for each in _requests(request)])
-                async with aclosing(choices):
-                    async for choice, event in choices:
-                        yield Piece(choice=choice, event=event)
+            async with self._pictures.read(request) as seen:
+                yield replace(_accepted(target), sampling=request.sampling, warnings=seen.warnings)
+                async with aclosing(self._pieces(record, seen.request)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+
+    async def _pieces(self, record: ModelRecord, request: ChatRequest) -> AsyncGenerator[Piece]:
+        async with self._lease(record, request) as lease:
+            _check(request.sampling, lease.runner)
+            choices = merged([lease.runner.generate(each) for each in _requests(request)])
+            async with aclosing(choices):
+                async for choice, event in choices:
+                    yield Piece(choice=choice, event=event)
 
     async def count(self, request: ChatRequest) -> int:
         """See Provider. The model is loaded for it: only its own tokenizer and template know."""
         target = await resolve(request.model, find=self._find, default=self._config.model.default)
         _check_speaks(target.record)
-        async with self._lease(target.record, request) as lease:
-            return await lease.runner.count(_requests(request)[0])
+        await self._check_sees(target.record, request)
+        async with self._pictures.read(request) as seen, self._lease(target.record, request) as lease:
+            return await lease.runner.count(_requests(seen.request)[0])
+
+    async def _check_sees(self, record: ModelRecord, request: ChatRequest) -> None:
+        """Raises UsageError for pictures that this model could not read."""
+        if record.facts.capabilities.vision or not any(message.images for message in request.messages or ()):
+            return
+        others = [f"`{name}`" for name in await self._seeing()][:_NAMED_MAX]
+        raise UsageError(
+            f"`{record.name}` reads no images.",
+            hint=f"Send text, or ask a model that does: {', '.join(others)}."
+            if others
+            else "Send text, or pull a model that does; `paddock search vision` finds some.",
+            param="model",
+        )
 
     async def embed(self, request: EmbedRequest) -> Vectors:
         """See Provider."""

@@ -14,6 +14,7 @@ class Accepted:
     model: str  # the name of the model that answers, as `list` shows it
     provider: str  # `local`
     route: str  # how the asked name led there: `exact`, `alias`, `default`
+    warnings: tuple[str, ...] = ()  # what was changed about the request so that it could be answered
     fingerprint: str = ""  # changes when the same seed may be answered differently: other files, another version
     sampling: Sampling | None = (
         None  # how tokens are chosen, what was left open filled in; None where nobody here knows

@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import quote
 
 from fastapi import Request
 from starlette.responses import Response
 
-from paddock.errors import PaddockError, PromptTooLong, UsageError
+from paddock.errors import ImageUnreachable, InvalidImage, PaddockError, PromptTooLong, UsageError
 from paddock.providers.merging import merged
 from paddock.providers.provider import Accepted, AnswerEvent, Piece
-from paddock.server.asking import Asking
+from paddock.server.asking import Asking, is_from_here
 from paddock.server.problems import unexpected
 from paddock.server.rooms import ServerRooms
 from paddock.server.streaming import EVENTS, ClientLeft, EventStream, Framing, end, unless_left, watch_client
@@ -23,6 +23,7 @@ from paddock.vocabulary import ChatRequest, GenerateEvent
 JSON: Final = "application/json"
 _IGNORED_MAX: Final = 16  # names in the header
 _NAME_CHARACTERS_MAX: Final = 64
+_WARNINGS_MAX: Final = 16
 
 _log = get_logger("paddock.server")
 _Events = AsyncGenerator[tuple[int, AnswerEvent]]
@@ -73,7 +74,9 @@ class Answering:
     async def respond(self, request: Request) -> Response:
         """The whole answer, or a stream that has begun or will. Raises what keeps it from being answered."""
         leaving = watch_client(request.receive)
-        events = merged([self.rooms.provider.answer(each) for each in self.wanted.requests])
+        from_here = is_from_here(request)
+        asked = [replace(each, from_here=from_here) if from_here else each for each in self.wanted.requests]
+        events = merged([self.rooms.provider.answer(each) for each in asked])
         try:
             if not self.wanted.stream:
                 return await unless_left(self._whole(events), leaving, cut=self.rooms.life.cut)
@@ -180,11 +183,14 @@ class Answering:
             "x-paddock-provider": accepted.provider,
             "x-paddock-route": accepted.route,
         }
+        if accepted.warnings:
+            headers["x-paddock-warnings"] = "; ".join(accepted.warnings[:_WARNINGS_MAX])
         return {**headers, **ignored_header(self.wanted.ignored)}
 
     def _with_param(self, error: UsageError) -> UsageError:
         """Only here is it known what the prompt came in."""
-        if isinstance(error, PromptTooLong) or (error.param is None and "prompt" in error.message.lower()):
+        speaks_of_prompt = error.param is None and "prompt" in error.message.lower()
+        if speaks_of_prompt or isinstance(error, PromptTooLong | InvalidImage | ImageUnreachable):
             error.param = self.wanted.prompt_field
         return error
 

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from paddock.hub.addresses import is_loopback
 from paddock.telemetry.metrics import RequestMeter
 
 _KEY: Final = "paddock.asking"
@@ -26,6 +27,11 @@ class Asking:
 def asking_of(request: HTTPConnection) -> Asking:
     """What the edge wrote down about `request`."""
     return request.scope[_KEY]
+
+
+def is_from_here(request: HTTPConnection) -> bool:
+    """Whether the connection comes from this machine. Behind a proxy on this machine every one does."""
+    return request.client is not None and is_loopback(request.client.host.partition("%")[0])
 
 
 def write_down(scope: Scope, asking: Asking) -> None:

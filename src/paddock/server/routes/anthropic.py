@@ -4,6 +4,7 @@ Headers that name a beta are passed over: what a beta adds to a request is taken
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from paddock.dialects.anthropic_wire import PING, Message, TokenCount, encode
 from paddock.errors import PaddockError, UsageError
 from paddock.providers.provider import Accepted
 from paddock.server.answering import JSON, Answering, Wanted, ignored_header
-from paddock.server.asking import asking_of
+from paddock.server.asking import asking_of, is_from_here
 from paddock.server.openai_schemas import described
 from paddock.server.problems import anthropic_error
 from paddock.server.rooms import ServerRooms
@@ -76,6 +77,7 @@ def router(rooms: ServerRooms) -> APIRouter:
         )
         leaving = watch_client(request.receive)
         try:
+            asked = replace(asked, from_here=is_from_here(request))
             tokens = await unless_left(rooms.provider.count(asked), leaving)
         finally:
             await end(leaving)
