@@ -175,3 +175,34 @@ async def test_who_leaves_while_a_grammar_is_compiled_leaves_nothing_behind(pony
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     assert json.loads((await hear(pony, ask("again", format=YES_OR_NO))).text) in ("yes", "no")
+
+
+async def test_calls_that_nobody_required_are_held_when_tools_are_strict(pony: Runner) -> None:
+    """OpenAI's promise of `strict`: with `auto`, too. Hot, sixteen at once and with guesses, no call breaks its schema."""
+    requests = [
+        ask(
+            f"strict{number}",
+            "What is the weather in Rome?",
+            tools=(WEATHER, CLOCK),
+            sampling={"temperature": 1.1, "seed": number, "max_tokens": 200},
+        )
+        for number in range(16)
+    ]
+    validator = jsonschema_rs.validator_for(dict(WEATHER.parameters))
+    called = 0
+    for heard in await asyncio.gather(*(hear(pony, each) for each in requests)):
+        for index, name in heard.names.items():
+            if name == "weather" and heard.finish is FinishReason.TOOL_CALLS:
+                called += 1
+                assert validator.is_valid(json.loads(heard.arguments[index])), heard
+    assert called >= 8
+
+
+async def test_an_answer_in_words_is_the_same_whether_or_not_tools_are_strict(pony: Runner) -> None:
+    """The promise concerns calls, and takes no word from who makes none."""
+    said = []
+    for strict in (True, False):
+        tool = Tool(name="weather", description="The weather.", parameters=WEATHER.parameters, strict=strict)
+        said.append((await hear(pony, ask(f"words{strict}", "Tell me a story about a horse.", tools=(tool,)))).text)
+    assert said[0] == said[1]
+    assert "horse" in said[0]

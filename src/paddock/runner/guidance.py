@@ -15,6 +15,7 @@ from paddock.errors import UsageError
 from paddock.families.markup import markup_of
 from paddock.runner.executor import LoadedModel
 from paddock.runner.guidance_faults import explained
+from paddock.runner.guidance_free import free_grammar_of
 from paddock.runner.guidance_grammar import Wanted, grammar_of
 from paddock.runner.guide import Guide
 from paddock.runner.opening import Tokenizer
@@ -58,7 +59,8 @@ class Guidance:
         """What the answer is held to; None when it is free. Raises UsageError for what this model cannot be held to."""
         choice, form = request.tool_choice, request.format
         must_call = choice.use is ToolUse.REQUIRED
-        if form.kind is FormatKind.TEXT and not must_call:
+        is_free = form.kind is FormatKind.TEXT and not must_call
+        if is_free and (choice.use is ToolUse.NONE or not any(tool.strict for tool in request.tools)):
             return None
         if request.messages is None:
             return Wanted(format=form)
@@ -78,6 +80,8 @@ class Guidance:
                     f"Models of the family `{family.name}` cannot be made to call a tool.",
                     hint="Send `tool_choice: auto`.",
                 )
+            if is_free:
+                return None
             tools = ()
         tail = self._tokenizer.decode(prompt[-_TAIL_TOKENS:], special=True).rstrip()
         return Wanted(
@@ -88,6 +92,7 @@ class Guidance:
             markup=markup,
             thought_is_open=bool(markup.think) and tail.endswith(markup.think),
             may_think=bool(request.thinking.enabled),
+            as_it_likes=is_free,
         )
 
     def prepare(self, wanted: Wanted, done: Callable[[Guide | Exception], None]) -> Guide | None:
@@ -95,7 +100,7 @@ class Guidance:
 
         Raises UsageError for what breaks a limit.
         """
-        grammar = grammar_of(wanted, self._marks)
+        grammar = (free_grammar_of if wanted.as_it_likes else grammar_of)(wanted, self._marks)
         with self._keeping:
             kept = self._kept.get(grammar)
             if kept is not None:

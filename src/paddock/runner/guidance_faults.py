@@ -37,6 +37,8 @@ def _schemas(wanted: Wanted) -> Iterator[tuple[str, Mapping[str, Any] | bool, bo
     if not wanted.must_call and wanted.format.schema is not None:
         yield "The schema", wanted.format.schema, False
     for tool in wanted.tools:
+        if wanted.as_it_likes and not tool.strict:
+            continue
         yield f"The schema of tool `{tool.name}`", {"type": "object", **tool.parameters}, not tool.strict
 
 

@@ -25,9 +25,9 @@ CALLS_MAX: Final = 16  # in one answer
 # Between a JSON text's parts: nothing, a blank, or a new line and how far it is indented. Boundless, it is what weak models
 # write until their tokens end.
 _BLANKS: Final = r"(\n[ ]{0,24}|[ ])?"
-_FREE_TEXT: Final = "/(?s:.*)/"
+FREE_TEXT: Final = "/(?s:.*)/"
 # Text that must come may come in any tokens that spell it: the model knows best how it splits its words.
-_ANY_TOKENS: Final = '%llguidance {"no_forcing": true}'
+ANY_TOKENS: Final = '%llguidance {"no_forcing": true}'
 _NO_MARKUP: Final = Markup()
 
 
@@ -42,11 +42,12 @@ class Wanted:
     markup: Markup = _NO_MARKUP
     thought_is_open: bool = False  # the prompt has begun it
     may_think: bool = False
+    as_it_likes: bool = False  # text, calls, or both: only a call that it begins is held, to its end
 
 
 def grammar_of(wanted: Wanted, marks: Mapping[str, int]) -> str:
     """The grammar, as JSON. `marks`: texts that are one token each. Raises UsageError for what breaks a limit."""
-    spell = _Speller(marks)
+    spell = Speller(marks)
     parts: list[Mapping[str, Any]] = []
     ways: list[str] = []
     if not wanted.must_call:
@@ -59,12 +60,12 @@ def grammar_of(wanted: Wanted, marks: Mapping[str, int]) -> str:
         rules += more
         parts += calls
         ways.append("calls")
-    lead, more = _lead(wanted, spell)
-    start = f"{_ANY_TOKENS}\nstart: {lead} answer\nanswer: {' | '.join(ways)}"
+    lead, more = lead_of(wanted, spell)
+    start = f"{ANY_TOKENS}\nstart: {lead} answer\nanswer: {' | '.join(ways)}"
     grammar = json.dumps(
         {"grammars": [{"lark_grammar": "\n".join([start, *more, *rules])}, *parts]}, ensure_ascii=False
     )
-    _check_bytes(len(grammar.encode("utf-8", "surrogatepass")), "What the answer is held to")
+    check_bytes(len(grammar.encode("utf-8", "surrogatepass")), "What the answer is held to")
     return grammar
 
 
@@ -100,7 +101,7 @@ def _inside(value: Any) -> Iterable[Any]:
 def _text_part(wanted: OutputFormat) -> Mapping[str, Any]:
     match wanted.kind:
         case FormatKind.TEXT:
-            return {"lark_grammar": f"start: {_FREE_TEXT}"}
+            return {"lark_grammar": f"start: {FREE_TEXT}"}
         case FormatKind.JSON_OBJECT:
             return schema_part({"type": "object"})
         case FormatKind.JSON_SCHEMA:
@@ -108,20 +109,20 @@ def _text_part(wanted: OutputFormat) -> Mapping[str, Any]:
             check_schema(wanted.schema, "The schema")
             return schema_part(wanted.schema)
         case FormatKind.REGEX:
-            _check_bytes(len(wanted.pattern.encode("utf-8", "surrogatepass")), "The regular expression")
+            check_bytes(len(wanted.pattern.encode("utf-8", "surrogatepass")), "The regular expression")
             pattern = re.sub(r"(?<!\\)((?:\\\\)*)/", r"\1\\/", wanted.pattern.replace("\n", r"\n"))
             return {"lark_grammar": f"start: /{pattern}/"}
         case FormatKind.CHOICE:
             if not wanted.choices or not all(wanted.choices):
                 raise UsageError("A choice is empty.", hint="Name at least one text, each of a character or more.")
-            return {"lark_grammar": f"start: {' | '.join(map(_literal, wanted.choices))}"}
+            return {"lark_grammar": f"start: {' | '.join(map(literal, wanted.choices))}"}
         case FormatKind.GRAMMAR:
             return {"lark_grammar": _lark(wanted.pattern)}
 
 
 def _lark(text: str) -> str:
     """A grammar in Lark's form or in llama.cpp's (GBNF)."""
-    _check_bytes(len(text.encode("utf-8", "surrogatepass")), "The grammar")
+    check_bytes(len(text.encode("utf-8", "surrogatepass")), "The grammar")
     try:
         return any_to_lark(text)
     except Exception as error:  # its reader raises bare Exceptions, and RecursionError for what is nested too deeply
@@ -132,7 +133,7 @@ def _lark(text: str) -> str:
 
 
 def _calls(
-    tools: Sequence[Tool], form: CallForm, spell: "_Speller", *, parallel: bool
+    tools: Sequence[Tool], form: CallForm, spell: "Speller", *, parallel: bool
 ) -> tuple[list[str], list[Mapping[str, Any]]]:
     """Rules, and the parts that they refer to."""
     parts: list[Mapping[str, Any]] = []
@@ -149,7 +150,7 @@ def _calls(
     return rules, parts
 
 
-def _lead(wanted: Wanted, spell: "_Speller") -> tuple[str, list[str]]:
+def lead_of(wanted: Wanted, spell: "Speller") -> tuple[str, list[str]]:
     """What may come before the answer: the thought. Its use, and its rules."""
     markup = wanted.markup
     if not markup.think_end or not (wanted.thought_is_open or wanted.may_think or markup.always_thinks):
@@ -157,15 +158,15 @@ def _lead(wanted: Wanted, spell: "_Speller") -> tuple[str, list[str]]:
     rules = ["BLANK: /[ \\n]{0,4}/"]
     first, *rest = spell.pieces(markup.think_end)
     if first.startswith("<["):
-        rules.append(f"thought: {_FREE_TEXT} {first} {' '.join(rest)} BLANK")
+        rules.append(f"thought: {FREE_TEXT} {first} {' '.join(rest)} BLANK")
     else:
-        rules += [f"thought: thinking {' '.join(rest)} BLANK", f"thinking[suffix={first}]: {_FREE_TEXT}"]
+        rules += [f"thought: thinking {' '.join(rest)} BLANK", f"thinking[suffix={first}]: {FREE_TEXT}"]
     if wanted.thought_is_open:
         return "thought", rules
     return "whole_thought?", [*rules, f"whole_thought: {spell(markup.think)} thought"]
 
 
-class _Speller:
+class Speller:
     """Texts as a grammar writes them: marks as tokens, everything else quoted."""
 
     def __init__(self, marks: Mapping[str, int]) -> None:
@@ -178,14 +179,14 @@ class _Speller:
 
     def pieces(self, text: str) -> list[str]:
         parts = self._pattern.split(text) if self._pattern else [text]
-        return [f"<[{self._marks[part]}]>" if part in self._marks else _literal(part) for part in parts if part]
+        return [f"<[{self._marks[part]}]>" if part in self._marks else literal(part) for part in parts if part]
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _check_bytes(count: int, what: str) -> None:
+def check_bytes(count: int, what: str) -> None:
     if count > FORM_BYTES_MAX:
         raise UsageError(
             f"{what} has {count} bytes; {FORM_BYTES_MAX} is the most.",
