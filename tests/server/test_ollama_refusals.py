@@ -1,10 +1,14 @@
 """What Ollama's API refuses: by name, with a remedy, in the one shape that its clients read, before a model is loaded."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from paddock.library.pulling.plan import PullOptions
+from tests.library import models
 from tests.server.openai_server import Running
 
 ASKED = [{"role": "user", "content": "What is 3 plus 4?"}]
@@ -156,3 +160,24 @@ def test_foreign_pages_are_kept_out(http: httpx2.Client) -> None:
     posted = http.post("/api/chat", json={}, headers={"origin": "https://evil.example"})
     assert posted.status_code == 403
     assert http.post("/api/chat", content="{}", headers={"content-type": "text/plain"}).status_code == 415
+
+
+@pytest.mark.parametrize(("address", "asked"), [("/api/chat", {"messages": ASKED}), ("/api/generate", {"prompt": "x"})])
+def test_a_model_that_cannot_think_is_not_asked_to(
+    http: httpx2.Client, server: Running, tmp_path: Path, address: str, asked: dict[str, Any]
+) -> None:
+    """Its answer would come without the thought that was asked for; Ollama refuses that, too. Nothing is loaded for it."""
+    template = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+    files = {**models.mlx(), "tokenizer_config.json": json.dumps({"chat_template": template}).encode()}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    server.ask(lambda: server.rooms.library.pull(tmp_path.as_uri(), PullOptions(name="plain-speaker")))
+    try:
+        answer = http.post(address, json={"model": "plain-speaker", "think": True, "stream": False, **asked})
+        assert (answer.status_code, answer.json()["error"].partition(".")[0]) == (
+            400,
+            "`plain-speaker` does not support thinking",
+        )
+        assert "plain-speaker" not in server.rooms.pool.status().models
+    finally:
+        server.ask(lambda: server.rooms.library.remove("plain-speaker"))
