@@ -276,7 +276,11 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thinking:
-    """Whether the model reasons before it answers; None leaves it to the model's template."""
+    """Whether the model reasons before it answers.
+
+    A model that can do either thinks only when it is asked to, whatever its template does by itself: None is nobody said, and
+    then a budget for the thought asks for one. One that always thinks does so.
+    """
 
     enabled: bool | None = None
     budget_tokens: int | None = None  # then the thought is ended

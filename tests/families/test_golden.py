@@ -184,6 +184,13 @@ def test_thinking_is_switched_by_each_template_s_own_word(name: str, off: str, o
     assert rendered(name, (USER,), (), Thinking(budget_tokens=9)).endswith(on)
 
 
+def test_a_model_that_always_thinks_is_told_how_hard() -> None:
+    """gpt-oss cannot do without: `off` is the least that it knows, and nobody saying anything is its own middle."""
+    assert "Reasoning: medium" in rendered("gpt-oss", (USER,), (), Thinking())
+    assert "Reasoning: medium" in rendered("gpt-oss", (USER,), (), Thinking(enabled=True))
+    assert "Reasoning: low" in rendered("gpt-oss", (USER,), (), Thinking(enabled=False))
+
+
 def test_a_prompt_that_begins_the_thought_is_followed_by_one() -> None:
     """The template of R1 writes `<think>`: the model does not repeat it."""
     family = family_of("deepseek_v3", ALL["deepseek r1"][1])

@@ -44,7 +44,10 @@ class ChatFields(CommonFields, FormatFields):
     tools: Annotated[list[ToolFields], Field(max_length=TOOLS_MAX)] = Field(default_factory=list[ToolFields])
     tool_choice: Literal["none", "auto", "required"] | dict[str, Any] = "auto"
     parallel_tool_calls: bool = True
-    reasoning_effort: Effort | None = Field(default=None, description="`none` answers without a thought before.")
+    reasoning_effort: Effort | None = Field(
+        default=None,
+        description="How hard to think. Left out, or `none`: a model that can do without answers without a thought.",
+    )
     safety_identifier: ShortText = Field(default="", description="Taken, and kept nowhere.")
     prompt_cache_key: ShortText = Field(default="", description="Taken; prompts are cached without it.")
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None

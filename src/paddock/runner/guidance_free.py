@@ -2,9 +2,9 @@
 
     answer = thought? (text opening call)* text
 
-The model writes what it likes. Once it has written what opens a call, in any of the forms that its family is read in, the rest
-of that call is held: the name is a tool's, and a strict tool's arguments match its schema. Text has no opening in it, so there
-is no way round.
+The model writes what it likes. Once it has written what opens a call, in any of the forms that its family is read in, the
+rest of that call is held: the name is a tool's, and a strict tool's arguments match its schema. Text has no opening in it, so
+there is no way round.
 """
 
 import json
@@ -77,7 +77,7 @@ class _Rules:
         """Where every message says what it is, in tokens of its own."""
         markup, spell = self._markup, self._spell
         ends = spell(markup.think_end)
-        calls, rules = [], list[str]()
+        calls, rules = list[str](), list[str]()
         for number, form in enumerate(self._forms):
             calls.append(f"call_{number}")
             rules += self._call(f"call_{number}", form, drop=0)

@@ -13,7 +13,7 @@ from paddock.families.family import Family
 from paddock.runner.executor import Executor, LoadedModel
 from paddock.vocabulary import Message, ModelFormat, ModelKind, Thinking, Tool
 
-AS_THE_MODEL_LIKES: Final = Thinking()
+NOBODY_SAID: Final = Thinking()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Tokenizer(Protocol):
         options: Mapping[str, Any],
         *,
         tools: Sequence[Tool] = (),
-        thinking: Thinking = AS_THE_MODEL_LIKES,
+        thinking: Thinking = NOBODY_SAID,
     ) -> Sequence[int]:
         """The tokens of a conversation, up to where the answer begins. Raises UsageError when there is no template."""
         ...

@@ -13,7 +13,7 @@ from paddock.runner.chat_template import ChatTemplate
 from paddock.runner.control_tokens import AddedToken, ControlTokens
 from paddock.runner.mlx.seam import read_tokenizer
 from paddock.runner.mlx.spelling import Spelling
-from paddock.runner.opening import AS_THE_MODEL_LIKES
+from paddock.runner.opening import NOBODY_SAID
 from paddock.vocabulary import Message, Thinking, Tool
 
 _SPECIAL: Final = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
@@ -80,7 +80,7 @@ class MlxTokenizer:
         options: Mapping[str, Any],
         *,
         tools: Sequence[Tool] = (),
-        thinking: Thinking = AS_THE_MODEL_LIKES,
+        thinking: Thinking = NOBODY_SAID,
     ) -> Sequence[int]:
         """The tokens of a conversation, up to where the answer begins.
 
