@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-SIZE = 200_000_000
-KILLS = 3  # the transfer's own test (tests/hub/test_kill.py) kills ten times
+SOAK = bool(os.environ.get("PADDOCK_SOAK"))
+SIZE = 200_000_000 if SOAK else 60_000_000
+KILLS = 3 if SOAK else 2  # the transfer's own test (tests/hub/test_kill.py) kills ten times
 FETCHED_TWICE_MAX = 8_000_000
 PADDOCK = Path(sys.executable).with_name("paddock")
 
@@ -113,7 +114,7 @@ def test_a_killed_pull_goes_on_where_it_stopped(machine: Machine) -> None:
     chance = random.Random(20261121)
     for offset in sorted(chance.randrange(SIZE // 20, SIZE * 9 // 10) for _ in range(KILLS)):
         process = machine.start(*pull)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         try:
             while machine.arrived() <= offset:
                 assert process.poll() is None, "it ended before it could be killed"
@@ -129,7 +130,7 @@ def test_a_killed_pull_goes_on_where_it_stopped(machine: Machine) -> None:
         assert plan["fetch_bytes"] == plan["total_bytes"] - plan["here_bytes"]
         assert machine.models() == []
 
-    assert machine.start(*pull).wait(60) == 0
+    assert machine.start(*pull).wait(300) == 0
 
     requests = transfers(machine)
     assert requests[0][0] == 0

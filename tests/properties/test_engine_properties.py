@@ -1,5 +1,6 @@
 """The engine under everything that can happen to it at once, against a cache that knows what each slot must hold."""
 
+import os
 import random
 from collections.abc import Sequence
 from itertools import pairwise
@@ -230,7 +231,8 @@ class Engine(RuleBasedStateMachine):
             assert not late or self.deadlines[name] <= self.now
 
 
-Engine.TestCase.settings = settings(max_examples=600, stateful_step_count=60, deadline=None)
+EXAMPLES = 3000 if os.environ.get("PADDOCK_SOAK") else 150
+Engine.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=60, deadline=None)
 TestEngine = Engine.TestCase
 
 
