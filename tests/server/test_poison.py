@@ -75,6 +75,8 @@ POISON: dict[str, bytes] = {
     "many stops": ask(stop=["x" * 1000] * 10_000),
     "an empty stop": ask(stop=[""]),
     "a seed beyond": ask(seed=2**200),
+    "a temperature that is hardly one": ask(temperature=5e-324, top_k=5000, top_p=0.5),
+    "a penalty that is hardly one": ask(repetition_penalty=1e-45, temperature=1, top_k=5000),
     "no messages": ask(messages=[]),
     "many messages": ask(messages=[{"role": "user", "content": "x"}] * 100_000),
     "messages of another kind": ask(messages={"role": 1}),

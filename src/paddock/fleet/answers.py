@@ -55,6 +55,8 @@ class Answer:
 
 def joined(request_id: str, events: Sequence[GenerateEvent]) -> GenerateEvent:
     """Several pieces of one answer as one. Only the last may end it."""
+    if len(events) == 1:
+        return replace(events[0], id=request_id)
     return replace(
         events[-1],
         id=request_id,

@@ -12,13 +12,14 @@ from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes import admin, anthropic, health, metrics, ollama, openai, responses, root
 
-# Each module of `routes` makes one router from what it is handed.
+# Each module of `routes` makes one router from what it is handed. What is asked for most comes first: an address is looked
+# for in one after the other.
 ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
-    admin.router,
     openai.router,
     responses.router,
     anthropic.router,
     ollama.router,
+    admin.router,
     health.router,
     metrics.router,
     root.router,

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
+from paddock.server.openai_schemas import worked_out
 from paddock.server.problems import JSON, PROBLEM, speaks_anthropic, speaks_ollama, speaks_openai
 
 _ABOUT: Final = (
@@ -13,6 +15,8 @@ _ABOUT: Final = (
 )
 _OPEN: Final = ("/healthz", "/readyz")
 _FRAMEWORKS_OWN: Final = "422"  # requests that do not validate are answered 400, in the dialect's own form
+# Whose call it is: before the name of its function this makes a name that a generated client can have for a method.
+_WHOSE: Final = {"/api/": "ollama_", "/v1/messages": "anthropic_", "/v1/responses/": "responses_"}
 _KEYS: Final[Mapping[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -78,10 +82,14 @@ _OLLAMA: Final[Mapping[str, Any]] = {
 def describe(app: FastAPI) -> None:
     """Make `app.openapi()` tell all of it. Made once, when somebody first asks."""
     plain = app.openapi
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.operation_id is None:
+            whose = next((word for start, word in _WHOSE.items() if route.path.startswith(start)), "")
+            route.operation_id = f"{whose}{route.name}"
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _completed(plain())
+            app.openapi_schema = _completed(worked_out(plain()))
         return app.openapi_schema
 
     app.description = _ABOUT

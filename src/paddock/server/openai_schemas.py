@@ -1,6 +1,6 @@
 """What OpenAPI says of endpoints that read their own bytes: the schemas of what they read and write."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -25,6 +25,11 @@ _ERROR: Final = {
 }
 
 
+# Schemas that are worked out when somebody asks for the description: a server starts without them. By the name of the type.
+_LATER: Final[dict[str, Callable[[], dict[str, Any]]]] = {}
+_MARK: Final = "x-later"
+
+
 def described(
     body: type[BaseModel] | None, answer: type[msgspec.Struct] | None, *, lines: bool = False, events: str = ""
 ) -> Mapping[str, Any]:
@@ -34,7 +39,7 @@ def described(
     """
     told: dict[str, Any] = {"responses": {200: {"description": "The answer."}}}
     if answer is not None:
-        schema = _inlined(msgspec.json.schema(answer))
+        schema = _answered(answer)
         kinds = ("application/json", "application/x-ndjson") if lines else ("application/json",)
         content: dict[str, Any] = {kind: {"schema": schema} for kind in kinds}
         if events:
@@ -45,7 +50,7 @@ def described(
 
 def documented(body: type[BaseModel] | None, answer: type[msgspec.Struct], *, stream: str = "") -> Mapping[str, Any]:
     """Arguments for a route. `stream` says what comes when the request asks for a stream."""
-    content: dict[str, Any] = {"application/json": {"schema": _inlined(msgspec.json.schema(answer))}}
+    content: dict[str, Any] = {"application/json": {"schema": _answered(answer)}}
     if stream:
         content["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
     told: dict[str, Any] = {
@@ -64,8 +69,30 @@ def documented(body: type[BaseModel] | None, answer: type[msgspec.Struct], *, st
 def _taken(body: type[BaseModel] | None) -> Mapping[str, Any]:
     if body is None:
         return {}
-    schema = _inlined(body.model_json_schema())
+    schema = _later(body, lambda: _inlined(body.model_json_schema()))
     return {"openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}}
+
+
+def _answered(answer: type[msgspec.Struct]) -> dict[str, Any]:
+    return _later(answer, lambda: _inlined(msgspec.json.schema(answer)))
+
+
+def _later(kind: type, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    _LATER[name] = make
+    return {_MARK: name}
+
+
+def worked_out(node: Any) -> Any:
+    """A description with every schema that was left for later."""
+    if isinstance(node, list):
+        return [worked_out(each) for each in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    members = cast("dict[str, Any]", node)
+    if (name := members.get(_MARK)) is not None:
+        return _LATER[name]()
+    return {key: worked_out(each) for key, each in members.items()}
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class RequestMeter:
 
     __slots__ = (
         "_began",
+        "_between",
         "_clock",
         "_last",
         "_metrics",
@@ -50,6 +51,7 @@ class RequestMeter:
         self.first_token_s: float | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self._between: Histogram | None = None  # its model's, found once: tokens are many
 
     def answering(self, model: str) -> None:
         """The model that answers, by the name that `list` shows; never what a client typed."""
@@ -73,8 +75,12 @@ class RequestMeter:
         if self.first_token_s is None:
             self.first_token()
             return
+        if self._between is None:
+            self._between = self._metrics.between(self.model)
         now = self._clock()
-        self._metrics.between(self.model, (now - self._last) / count, count)
+        seconds = (now - self._last) / count
+        for _ in range(count):
+            self._between.observe(seconds)
         self._last = now
 
     @property
@@ -189,11 +195,9 @@ class Metrics:
         if meter.completion_tokens:
             self._completion.labels(meter.model).inc(meter.completion_tokens)
 
-    def between(self, model: str, seconds: float, count: int) -> None:
-        """`count` tokens came `seconds` apart."""
-        histogram = self._between.labels(model)
-        for _ in range(count):
-            histogram.observe(seconds)
+    def between(self, model: str) -> Histogram:
+        """Where the seconds between two tokens of `model` are counted."""
+        return self._between.labels(model)
 
     def turned_away(self, status: int) -> None:
         """What never became a request: too many connections, headers too long or too slow, no HTTP."""

@@ -88,6 +88,22 @@ def test_filters_at_their_edges_keep_at_least_the_best(settings: dict[str, float
     assert found[0] > 0
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-45, 1e-38, 1.0])
+@pytest.mark.parametrize("penalty", [5e-324, 1e-45, 1e-38, 1.0])
+@pytest.mark.parametrize("filters", [{}, {"top_p": 1e-9}, {"top_k": 5000}, {"min_p": 1.0}])
+def test_settings_too_small_for_a_float_choose_a_token_that_exists(
+    temperature: float, penalty: float, filters: dict[str, float]
+) -> None:
+    """They became zero, the numbers divided by them none, and the token one that no vocabulary has: the process ended."""
+    logits = [10.0 * math.sin(number) for number in range(6000)]
+    sampling = Sampling(temperature=temperature, repetition_penalty=penalty, **filters)
+    (choice,) = choose(mx.array([logits]), [wish(sampling, seen={1: 1, 2: 2, 7: 1}, written={2: 1})])
+    assert 0 <= choice.token < len(logits)
+    assert not choice.broken
+    if temperature < 1 and penalty == 1:
+        assert choice.token == max(range(len(logits)), key=logits.__getitem__)
+
+
 def test_a_flat_distribution_needs_more_than_the_candidates() -> None:
     """The short cut of sorting only the likeliest must not change what can come out."""
     size = CANDIDATES * 4

@@ -24,6 +24,9 @@ from paddock.vocabulary import Sampling
 CANDIDATES: Final = (
     512  # a filtered row sorts this many of its likeliest tokens first, all of them only if that is too few
 )
+# Settings that are smaller than a float32 can be would divide by zero. Long before that one token has it all.
+_SMALLEST: Final = 1e-30
+_LARGEST: Final = 1e30  # a logit after its penalties, so that differences stay numbers
 
 
 def choose(logits: mx.array, wishes: Sequence[Wish], allowed: Truths | None = None) -> list[Choice]:
@@ -60,6 +63,7 @@ def _penalized(logits: mx.array, wishes: Sequence[Wish]) -> mx.array:
     values = logits[where]
     factor = mx.array(factors, dtype=mx.float32)
     values = mx.where(values > 0, values / factor, values * factor) + mx.array(offsets, dtype=mx.float32)
+    values = mx.clip(values, -_LARGEST, _LARGEST)
     adjusted = logits + 0.0  # the caller's array stays as it is
     adjusted[where] = values
     return adjusted
@@ -75,7 +79,7 @@ def _cells(wish: Wish) -> Iterator[tuple[int, float, float]]:
         offset = sampling.logit_bias.get(token, 0.0) - sampling.frequency_penalty * count
         if count:
             offset -= sampling.presence_penalty
-        factor = sampling.repetition_penalty if token in wish.seen else 1.0
+        factor = max(sampling.repetition_penalty, _SMALLEST) if token in wish.seen else 1.0
         if factor != 1.0 or offset != 0.0:
             yield token, factor, offset
 
@@ -129,7 +133,7 @@ def _choose_some(logits: mx.array, wishes: Sequence[Wish], rows: list[int], kind
         logits = logits[mx.array(rows)]
     if kind == "greedy":
         return _Part(rows, mine, mx.argmax(logits, axis=-1))
-    temperature = mx.array([wish.sampling.temperature for wish in mine], dtype=mx.float32)[:, None]
+    temperature = mx.array([max(wish.sampling.temperature, _SMALLEST) for wish in mine], dtype=mx.float32)[:, None]
     # Less the largest first: a tiny temperature then makes small numbers, not infinite ones.
     scaled = (logits - mx.max(logits, axis=-1, keepdims=True)) / temperature
     if kind == "plain":
