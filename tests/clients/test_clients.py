@@ -45,3 +45,26 @@ def test_clients_for_node_work_unchanged(server: Process, program: str) -> None:
     node = shutil.which("node")
     assert node is not None, "Node is missing: apt-get install nodejs npm"
     drive(server, node, str(HERE / "node" / program))
+
+
+def test_a_client_that_is_generated_from_the_description_works(server: Process, tmp_path: Path) -> None:
+    """Types of every call and answer come out of `/openapi.json`: a program on them compiles, strictly, and what they say comes.
+
+    `tsc` refuses the program when the description lacks a field that it uses; running it shows that the server keeps it.
+    """
+    tools = HERE / "node" / "node_modules"
+    assert tools.is_dir(), "its packages are missing: `npm ci` in tests/clients/node"
+    for name in ("client.ts", "tsconfig.json"):
+        shutil.copy(HERE / "node" / "generated" / name, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "node_modules").symlink_to(tools.resolve())
+    document = f"{server.address}/openapi.json"
+    for command in (
+        (tools / ".bin" / "openapi-typescript", document, "--default-non-nullable", "false", "-o", tmp_path / "api.ts"),
+        (tools / ".bin" / "tsc", "-p", tmp_path),
+    ):
+        made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        assert made.returncode == 0, made.stdout + made.stderr
+    node = shutil.which("node")
+    assert node is not None, "Node is missing: apt-get install nodejs npm"
+    drive(server, node, str(tmp_path / "client.js"), "ollama://tiny:chatty")
