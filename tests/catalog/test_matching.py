@@ -60,6 +60,6 @@ def test_a_pattern_that_is_none_says_where(pattern: str, message: str) -> None:
 
 def test_no_pattern_can_stall_the_process() -> None:
     """`*a*a*a…` against aaaa… takes a regex engine longer than the universe has been."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert not matches_pattern("a" * 1000, "*a" * 200 + "b")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 5

@@ -48,7 +48,7 @@ def test_clients_for_node_work_unchanged(server: Process, program: str) -> None:
 
 
 def test_a_client_that_is_generated_from_the_description_works(server: Process, tmp_path: Path) -> None:
-    """Types of every call and answer come out of `/openapi.json`: a program on them compiles, strictly, and what they say comes.
+    """Types of calls and answers come out of `/openapi.json`: a program on them compiles, strictly, and runs as they say.
 
     `tsc` refuses the program when the description lacks a field that it uses; running it shows that the server keeps it.
     """

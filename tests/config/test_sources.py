@@ -262,14 +262,14 @@ def test_a_settings_file_that_cannot_be_read_is_a_storage_error(machine: Machine
 
 
 def test_merging_takes_less_than_ten_milliseconds(machine: Machine) -> None:
-    """Every command pays it. Measured with files, variables and flags; the best of many, for the machine is shared."""
+    """Every command pays it. Processor time, with files, variables and flags; the best of many, for the machine is shared."""
     machine.user_says("options: {temperature: 0.1}\nmodels: {a: {options: {top_p: 0.1}}, b: {pin: true}}")
     machine.workspace_says("options: {temperature: 0.2}")
     machine.environment |= {"PADDOCK_TEMPERATURE": "0.3", "HF_ENDPOINT": "https://hub.example"}
     machine.load()
     taken = []
     for _ in range(20):
-        start = time.perf_counter()
+        start = time.process_time()
         machine.load({"options.temperature": 0.4})
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     assert min(taken) < 0.010

@@ -72,10 +72,10 @@ def test_a_file_larger_than_a_megabyte_is_refused_unread(tmp_path: Path) -> None
 
 def test_an_alias_bomb_is_refused_at_once() -> None:
     """Ten lines that would unfold to a billion values."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InvalidConfig):
         parse_document(BOMB.encode(), "x")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("content", [b"", b"# only a comment\n", b"---\n", b"null\n", b"\xef\xbb\xbf# a mark\n"])

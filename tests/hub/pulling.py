@@ -40,6 +40,6 @@ def pull(source: Source, text: str, client: HttpClient, root: Path) -> tuple[Lis
                 client=client,
                 progress=Silence(),
                 stop=Stop(),
-                limits=TransferLimits(stall_timeout_s=0.3, attempts_max=3),
+                limits=TransferLimits(stall_timeout_s=1.0, attempts_max=3),
             )
         return listing, placement.finish()

