@@ -57,6 +57,7 @@ from paddock.library.records import Records
 from paddock.library.removal import Remover
 from paddock.library.searching import Searcher
 from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle, seen_in_store
+from paddock.library.trials.kept import Trials
 from paddock.security.data_keys import DataKeys
 from paddock.security.master import MasterStore, master_store
 from paddock.security.vault import Vault
@@ -318,13 +319,14 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
         disk_factor=config.disk.factor,
         free_space=world.free_space,
     )
+    pulled: list[Callable[[str], None]] = []
     room = PullRoom(
         jobs=jobs,
         prepare=lambda job: planner.work(parse_reference(job.reference), job.options, at=_commit_of(job)),
         check_room=planner.check_room,
         fetch=_fetching(config, client, sources),
         discard=lambda job: _placement_of(job, place).discard(),
-        finished=_finishing(shelf, records),
+        finished=_finishing(shelf, records, pulled),
         volume=volume_of,
         reservations=paths.state / "locks" / "disk.lock",
         connections=config.hub.connections,
@@ -352,6 +354,8 @@ def _build(config: Config, world: World, database: Database, client: HttpClient)
             carrier=Carrier(shelf=shelf, place=place),
             handbook=Handbook(database=database, records=records, now=world.now),
             measurements=measurements,
+            trials=Trials(database),
+            pulled=pulled,
             responses=_responses(config, world, database),
             disk=config.disk,
             users_of=world.users_of,
@@ -443,10 +447,14 @@ def _fetching(
     return fetch_one
 
 
-def _finishing(shelf: Shelf, records: Records) -> Callable[[Work, PullOptions, Path], Awaitable[None]]:
+def _finishing(
+    shelf: Shelf, records: Records, pulled: Sequence[Callable[[str], None]]
+) -> Callable[[Work, PullOptions, Path], Awaitable[None]]:
     async def finished(work: Work, options: PullOptions, folder: Path) -> None:
         before = await records.get(work.plan.name)
         await shelf.put(await asyncio.to_thread(settle, work, options, folder, shelf, before), before)
+        for told in pulled:
+            told(work.plan.name)
 
     return finished
 

@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("run",), "run:run", "Ask a model once."),
         Command(("chat",), "chat:chat", "Talk with a model; what was said is kept."),
         Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
+        Command(("trial",), "trial:trial", "Find out what a model really can."),
     ),
     "Serve": (
         Command(("serve",), "serve:serve", "Answer over HTTP, or end the server that does."),

@@ -32,6 +32,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "chat --rename": "chats:ChatSummary",
     "chat --delete": "chats:ChatsDeleted",
     "bench": "bench:BenchDocument",
+    "trial": "trial:TrialResult",
     "serve": "serve:ServeDocument",
     "serve --stop": "serve:StopDocument",
     "ps": "memory:ModelsStatus",

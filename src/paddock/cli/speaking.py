@@ -18,6 +18,7 @@ from paddock.vocabulary import (
     GenerateEvent,
     GenerateRequest,
     Message,
+    ModelKind,
     Sampling,
     Usage,
 )
@@ -227,6 +228,7 @@ def runner_spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Con
         name=record.name,
         path=record.path,
         format=record.format,
+        kind=ModelKind(record.facts.model_type),
         context_window=model_options(config, record.name).context_size,
         draft_path=draft.path if draft else None,
         draft_name=draft.name if draft else None,

@@ -15,6 +15,7 @@ from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.library.records import ModelRecord
 from paddock.library.removal import Removed
 from paddock.library.searching import SearchHit
+from paddock.library.trials.results import TrialResult
 from paddock.library.verification import FileCheck, Verification
 from paddock.server.models_document import LoadAnswer, ModelsStatus, PinAnswer, UnloadAnswer, WarmAnswer
 from paddock.vocabulary import ModelInfo, ModelStatus, ProgressEvent, SourceKind
@@ -132,5 +133,7 @@ class ModelPool(Protocol):
     async def warm(
         self, name: str, *, prefill_tokens: int = 128, tokens: int = 4, keep_loaded: bool | None = None
     ) -> WarmAnswer: ...
+
+    async def trial(self, name: str) -> TrialResult: ...
 
     async def status(self) -> ModelsStatus: ...

@@ -13,6 +13,7 @@ from paddock.library.details import ModelDetails
 from paddock.library.pulling.plan import Plan, PullOptions
 from paddock.library.removal import Removed
 from paddock.library.searching import SearchHit
+from paddock.library.trials.results import TrialResult
 from paddock.library.verification import Verification
 from paddock.server.models_document import LoadAnswer, ModelsStatus, PinAnswer, UnloadAnswer, WarmAnswer
 from paddock.vocabulary import FinishReason, Message, ModelInfo, ModelStatus, ProgressEvent, SourceKind, Usage
@@ -111,6 +112,10 @@ class Paddock:
     ) -> WarmAnswer:
         """Load a model if need be and run it once, so that the first answer comes quickly."""
         return await self.pool.warm(name, prefill_tokens=prefill_tokens, tokens=tokens, keep_loaded=keep_loaded)
+
+    async def trial(self, name: str) -> TrialResult:
+        """Load a model if need be and find out how fast it is and what it can do; routing uses what came out."""
+        return await self.pool.trial(name)
 
     async def memory(self) -> ModelsStatus:
         """Every model in memory, and the room for more."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from paddock.client.connection import Connection, at
+from paddock.library.trials.results import TrialResult
 from paddock.server.models_document import LoadAnswer, ModelsStatus, PinAnswer, UnloadAnswer, WarmAnswer
 
 _MODELS = "/admin/models"
@@ -28,6 +29,9 @@ class RemotePool:
     ) -> WarmAnswer:
         body: dict[str, Any] = {"prefill_tokens": prefill_tokens, "tokens": tokens, "keep_loaded": keep_loaded}
         return await self._connection.post(at(f"{_MODELS}/warm", name), WarmAnswer, body)
+
+    async def trial(self, name: str) -> TrialResult:
+        return await self._connection.post(at(f"{_MODELS}/trial", name), TrialResult, {})
 
     async def status(self) -> ModelsStatus:
         return await self._connection.get(f"{_MODELS}/status", ModelsStatus)

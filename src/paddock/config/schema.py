@@ -406,6 +406,10 @@ class Library(Section):
     info_cache_s: CacheSeconds = Field(
         default=300.0, description="Seconds for which what is known about one model is remembered."
     )
+    trial: Switch = Field(
+        default=False,
+        description="Whether a model that was pulled is tried at once: loaded, timed, asked a few questions.",
+    )
     bundles: Folders = Field(
         default="",
         description="Folders with bundles of your own, `:` between them; their models are listed like the built-in ones.",

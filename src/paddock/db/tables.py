@@ -222,6 +222,18 @@ class ResponseRow(Table):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class TrialRow(Table):
+    """What a model showed when it was tried last: one row a model, revision and device."""
+
+    __tablename__ = "trials"
+
+    name: Mapped[str] = mapped_column(String(512), primary_key=True)
+    revision: Mapped[str] = mapped_column(String(256), primary_key=True)  # or the fingerprint of files without one
+    device: Mapped[str] = mapped_column(String(32), primary_key=True)
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)  # `library.trials.results`
+    tried_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class VaultKeyRow(Table):
     """A key that entries or recorded prompts are sealed with, itself wrapped by a master key outside the database."""
 

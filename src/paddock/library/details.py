@@ -8,6 +8,7 @@ from paddock.library.judging import Judgement
 from paddock.library.pulling.basis import Basis
 from paddock.library.pulling.plan import MemoryAt
 from paddock.library.records import KeptFile, ModelRecord
+from paddock.library.trials.results import TrialResult
 from paddock.vocabulary import Compatibility, ModelInfo, ModelStatus, Origin
 
 
@@ -26,6 +27,7 @@ class ModelDetails:
     notes: tuple[str, ...]
     verified_at: datetime | None = None
     added_at: datetime | None = None
+    trial: TrialResult | None = None  # what it showed when these files were tried last
 
     @property
     def working_memory_bytes(self) -> int | None:
@@ -33,7 +35,9 @@ class ModelDetails:
         return next((step.peak_bytes for step in self.memory if step.context == self.working_context), None)
 
 
-def details_of_record(record: ModelRecord, aliases: Sequence[str], judgement: Judgement) -> ModelDetails:
+def details_of_record(
+    record: ModelRecord, aliases: Sequence[str], judgement: Judgement, trial: TrialResult | None = None
+) -> ModelDetails:
     return ModelDetails(
         info=record.info(aliases=aliases),
         reference=record.reference,
@@ -46,6 +50,7 @@ def details_of_record(record: ModelRecord, aliases: Sequence[str], judgement: Ju
         notes=judgement.problems,
         verified_at=record.verified_at,
         added_at=record.added_at,
+        trial=trial,
     )
 
 

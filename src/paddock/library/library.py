@@ -24,7 +24,7 @@ from paddock.library.details import ModelDetails, details_of_basis, details_of_r
 from paddock.library.handbook import Handbook
 from paddock.library.keepalive import KeepAlive
 from paddock.library.kept_responses import KeptResponses
-from paddock.library.measurements import Measurements
+from paddock.library.measurements import Measurements, revision_of
 from paddock.library.naming import model_not_found, refuse_taken_name, resolve_name
 from paddock.library.needs import MemoryNeed, need_at
 from paddock.library.pulling.basis import Bases
@@ -36,6 +36,8 @@ from paddock.library.records import ModelRecord, Records
 from paddock.library.removal import RemovalKind, Removed, Remover
 from paddock.library.searching import Searcher, SearchHit
 from paddock.library.shelf import Shelf
+from paddock.library.trials.kept import Trials, with_measured
+from paddock.library.trials.results import TrialResult
 from paddock.library.verification import FileCheck, Verification, verify_record
 from paddock.store.space import DiskOutcome
 from paddock.store.unpack import is_archive
@@ -61,8 +63,10 @@ class Rooms:
     carrier: Carrier
     handbook: Handbook
     measurements: Measurements
+    trials: Trials
     responses: KeptResponses
     disk: Disk  # settings of the automatic clean-up
+    pulled: list[Callable[[str], None]]
     users_of: Callable[[str], Sequence[str]]  # who has the model in memory now
     now: Callable[[], datetime]
     notices: Sequence[str] = ()
@@ -78,6 +82,7 @@ class Library:
         self.carrying = rooms.carrier
         self.handbook = rooms.handbook
         self.responses = rooms.responses
+        self.pulled = rooms.pulled  # whoever wants to be told the name of a model when a pull of it is complete
         self.notices = rooms.notices  # what its owner should be told, such as a damaged database that was moved aside
 
     # What is here
@@ -97,7 +102,8 @@ class Library:
             aliases = _aliases_by_target(await self._rooms.records.aliases())
             measured = await self._rooms.measurements.of(record)
             judgement = await asyncio.to_thread(self._rooms.shelf.judge, record, measured=measured)
-            return details_of_record(record, aliases.get(record.name, ()), judgement)
+            trial = await self._rooms.trials.of(record)
+            return details_of_record(record, aliases.get(record.name, ()), judgement, trial)
         basis = await self._rooms.bases.get(await self._reference(name))
         status = ModelStatus.DOWNLOADING if await self.pulls.downloading(basis.name) else ModelStatus.NOT_FOUND
         return details_of_basis(basis, status)
@@ -409,6 +415,19 @@ class Library:
         """
         if await self._rooms.measurements.keep_peak(record, runner):
             self._rooms.bases.clear()
+
+    async def remember_trial(self, result: TrialResult) -> None:
+        """Keep what a trial found. From now on the model's capabilities are what it showed, for as long as its files stay."""
+        await self._rooms.trials.keep(result)
+        record = await self.find(result.model)
+        if record is None or not result.passed or revision_of(record) != result.revision:
+            return
+        await self._rooms.records.save(replace(record, facts=with_measured(record.facts, result.can)))
+        self.clear_cache()
+
+    async def trial_of(self, name: str) -> TrialResult | None:
+        """What the model showed when these files of it were tried last; None when they never were. Raises ModelNotFound."""
+        return await self._rooms.trials.of(await self.get(name))
 
     async def memory_need(
         self, record: ModelRecord, *, context_window: int | None = None, streams: int = 1

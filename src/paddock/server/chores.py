@@ -11,6 +11,7 @@ import msgspec
 from paddock.errors import PaddockError
 from paddock.library.library import Library
 from paddock.library.pulling.jobs import RUNNING, this_process
+from paddock.server.models_document import ModelsInMemory
 from paddock.server.rooms import ServerRooms
 from paddock.telemetry.logs import get_logger
 
@@ -28,10 +29,11 @@ class Chores:
         self._rooms = rooms
         self._note = rooms.config.paths.state / "pulls-to-resume.json"
         self._tasks: list[asyncio.Task[None]] = []
+        self._to_try: asyncio.Queue[str] = asyncio.Queue()
 
     def begin(self) -> None:
         """Returns at once; a server is ready before its chores are done."""
-        for chore in (self._resume_pulls(), self._resume_rotation(), self._preload(), self._prune()):
+        for chore in (self._resume_pulls(), self._resume_rotation(), self._preload(), self._prune(), self._try()):
             self._tasks.append(asyncio.create_task(_told(chore)))
 
     async def end(self) -> None:
@@ -49,6 +51,23 @@ class Chores:
     async def _preload(self) -> None:
         pinned = [model.name for model in await self._rooms.library.list() if model.pinned]
         await self._rooms.pool.preload(pinned)
+
+    async def _try(self) -> None:
+        """What was pulled, one after the other, while the settings say so."""
+        self._rooms.library.pulled.append(self._to_try.put_nowait)
+        models = ModelsInMemory(self._rooms.pool, self._rooms.library, now=self._rooms.now)
+        while True:
+            name = await self._to_try.get()
+            if not self._rooms.in_force.config.library.trial:
+                continue
+            try:
+                result = await models.trial(name)
+            except PaddockError as error:  # no room for it now, or it is gone again
+                _log.warning("trial.not_made", name=name, code=error.code)
+            else:
+                _log.info(
+                    "trial.made", name=name, passed=result.passed, can=[each for each, can in result.can.items() if can]
+                )
 
     async def _resume_pulls(self) -> None:
         pulls = self._rooms.library.pulls

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from paddock.errors import Corrupt, Incompatible, RunnerCrashed
 from paddock.fleet.fleet import RunnerStats
+from paddock.library.records import ModelRecord
+from paddock.library.trials.results import TrialResult
+from paddock.library.trials.trial import did_not_load, try_model
 from paddock.pool.status import MemoryState, ModelInMemory, PoolCounters, PoolStatus, WaitingFor
 from paddock.vocabulary import ModelFormat
 
@@ -162,6 +166,23 @@ class ModelsInMemory:
         record = await self._library.get(name)
         await self._pool.warm(record.name, prefill_tokens=prefill_tokens, tokens=tokens, keep_loaded=keep_loaded)
         return WarmAnswer(status="warm", model_id=record.name)
+
+    async def trial(self, name: str) -> TrialResult:
+        """Load a model if need be and find out what it can do; it is remembered. A model that does not load is a result, too.
+
+        Raises ModelNotFound, and what is no fault of the model: no room, no patience.
+        """
+        record = await self._library.get(name)
+        result = await self._tried(record)
+        await self._library.remember_trial(result)
+        return result
+
+    async def _tried(self, record: ModelRecord) -> TrialResult:
+        try:
+            async with self._pool.lease(record.name, user="a trial") as lease:
+                return await try_model(record, lease.runner, now=self._now)
+        except (Corrupt, Incompatible, RunnerCrashed) as error:
+            return did_not_load(record, error, now=self._now)
 
     async def status(self) -> ModelsStatus:
         """Every model in memory, and the room for more."""

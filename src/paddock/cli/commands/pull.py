@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from paddock.cli.commands.plan import Reference, plan_in_short, tell_plan
+from paddock.cli.commands.trial import try_here
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags
 from paddock.cli.progress import ProgressDisplay, progress_display
@@ -44,6 +45,9 @@ async def pull(
         except asyncio.CancelledError:
             watch.say_paused()
             raise
+    if desk.server is None and desk.config.library.trial and model.format.runs_here:
+        result = await try_here(desk, model.name)
+        desk.notice(f"Tried {model.name}: {'it works' if result.passed else ' '.join(result.remarks)}")
     desk.answer(model, lambda screen: screen.line(_done(model)))
 
 

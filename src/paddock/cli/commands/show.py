@@ -33,6 +33,7 @@ from paddock.errors import UsageError
 from paddock.library.details import ModelDetails
 from paddock.library.pulling.plan import MemoryAt
 from paddock.library.records import KeptFile
+from paddock.library.trials.results import TrialResult
 from paddock.units import human_bytes
 from paddock.vocabulary import Compatibility, ModelInfo, ModelStatus, Origin
 
@@ -55,6 +56,7 @@ class ShowDocument:
     notes: tuple[str, ...]
     added_at: datetime | None
     verified_at: datetime | None
+    trial: TrialResult | None
 
 
 async def show(
@@ -92,6 +94,7 @@ def _document(details: ModelDetails) -> ShowDocument:
         notes=details.notes,
         added_at=details.added_at,
         verified_at=details.verified_at,
+        trial=details.trial,
     )
 
 
@@ -165,6 +168,8 @@ def _place(details: ModelDetails, now: datetime) -> list[Fact]:
         facts.append(("Also called", ", ".join(model.aliases), ""))
     if details.verified_at:
         facts.append(("Verified", ago(details.verified_at, now), ""))
+    if details.trial:
+        facts.append(("Tried", _tried(details.trial, now), ""))
     if model.pinned:
         facts.append(("Pinned", "yes", ""))
     if model.keep_alive:
@@ -172,6 +177,15 @@ def _place(details: ModelDetails, now: datetime) -> list[Fact]:
     if model.stale:
         facts.append(("Stale", "the hub did not answer; this is what it said earlier", ""))
     return facts
+
+
+def _tried(trial: TrialResult, now: datetime) -> str:
+    when = ago(trial.tried_at, now)
+    if not trial.passed:
+        return f"{when}: {' '.join(trial.remarks)}"
+    speed = "" if trial.tokens_per_second is None else f", {trial.tokens_per_second:,.0f} tokens/s"
+    can = ", ".join(ability for ability, shown in trial.can.items() if shown) or "none of what was tried"
+    return f"{when}{speed}; showed {can}"
 
 
 def _with_origin(value: Cell, field: str, details: ModelDetails, sources: bool) -> Cell:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field
 from starlette.responses import Response
 
+from paddock.library.trials.results import TrialResult
 from paddock.server.models_document import (
     LoadAnswer,
     ModelsInMemory,
@@ -70,6 +71,11 @@ def router(rooms: ServerRooms) -> APIRouter:
             id, prefill_tokens=body.prefill_tokens, tokens=body.tokens, keep_loaded=body.keep_loaded
         )
         return answer(warmed)
+
+    @routes.post("/trial/{id:path}", operation_id="try_model", response_model=TrialResult)
+    async def trial(id: Id) -> Response:  # noqa: A002
+        """Load a model if need be and find out how fast it is and what it can do."""
+        return answer(await models.trial(id))
 
     @routes.get("/status", operation_id="models_status", response_model=ModelsStatus)
     async def status() -> Response:
