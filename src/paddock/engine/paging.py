@@ -46,8 +46,9 @@ class Paging:
             return None
         if not sequence.chain:
             sequence.chain.append(self.prefix.root(sequence.tenant, sequence.namespace))
-        self.prefix.extend(sequence.chain, sequence.tokens)
-        match = self.prefix.match(sequence.chain, sequence.tokens)
+        named = sequence.named
+        self.prefix.extend(sequence.chain, named)
+        match = self.prefix.match(sequence.chain, named)
         if self._begins_to_wait(sequence, match.positions // self.pool.block_tokens, now):
             return None
         return match
@@ -115,9 +116,10 @@ class Paging:
         full = sequence.computed // size
         if full == sequence.entered:
             return
-        self.prefix.extend(sequence.chain, sequence.tokens)
+        named = sequence.named
+        self.prefix.extend(sequence.chain, named)
         for index in range(sequence.entered, full):
-            tokens = sequence.tokens[index * size : (index + 1) * size]
+            tokens = named[index * size : (index + 1) * size]
             self.prefix.enter(sequence.chain[index], tokens, sequence.blocks[index])
             self._keep_promise(sequence, sequence.chain[index + 1])
         sequence.entered = full
@@ -129,8 +131,9 @@ class Paging:
         size = self.pool.block_tokens
         full, within = divmod(sequence.computed, size)
         if within and keep_tail and sequence.blocks:
-            self.prefix.extend(sequence.chain, sequence.tokens)
-            tail = sequence.tokens[full * size : sequence.computed]
+            named = sequence.named
+            self.prefix.extend(sequence.chain, named)
+            tail = named[full * size : sequence.computed]
             self.prefix.enter(sequence.chain[full], tail, sequence.blocks[full])
         # Last first: a chain is worth nothing without its beginning, so the beginning is evicted last.
         self.pool.release(reversed(sequence.blocks))

@@ -31,11 +31,14 @@ class Sequence:
     sampling: Sampling  # with a seed
     priority: Priority
     tenant: str
-    namespace: str  # what else must be equal for keys and values to be: an adapter, the digests of pictures
+    namespace: str  # what else must be equal for keys and values to be: an adapter
     arrival: float
     deadline: float | None  # on the scheduler's clock
     stop_tokens: frozenset[int]
     may_guess: bool = True  # False: somebody may put tokens in, at a place that guesses would run past
+    # What the prompt's tokens are called in the prefix index, where a token does not say all of what stands at its place:
+    # pictures all have the same token. Empty: as they are.
+    names: SequenceOf[int] = ()
     state: SequenceState = SequenceState.WAITING
 
     # Held by the queue: how long it has waited in all (running does not count), and where it stands now.
@@ -60,6 +63,11 @@ class Sequence:
     @property
     def prompt(self) -> list[int]:
         return self.tokens[: self.prompt_length]
+
+    @property
+    def named(self) -> list[int]:
+        """Its tokens as the prefix index knows them."""
+        return [*self.names, *self.tokens[len(self.names) :]] if self.names else self.tokens
 
     @property
     def output(self) -> list[int]:
@@ -102,13 +110,17 @@ def new_sequence(
     namespace: str = "",
     deadline: float | None = None,
     may_guess: bool = True,
+    names: SequenceOf[int] = (),
 ) -> Sequence:
     """A checked sequence, ready to be submitted. Raises UsageError for what is wrong with the request.
+
+    `names`, one for each token of the prompt: see Sequence.
 
     A request without a seed is given one here, from `draw_seed`, so that it draws the same tokens again after preemption.
     """
     check_prompt(prompt, limits.vocabulary, limits.context_window)
     check_sampling(sampling, limits.vocabulary, limits.context_window)
+    assert len(names) in {0, len(prompt)}, f"{len(names)} names for {len(prompt)} tokens"
     if sampling.seed is None:
         sampling = replace(sampling, seed=draw_seed())
     end_tokens = frozenset[int]() if sampling.ignore_end else limits.end_token_ids
@@ -124,5 +136,6 @@ def new_sequence(
         deadline=deadline,
         stop_tokens=end_tokens | frozenset(sampling.stop_token_ids),
         may_guess=may_guess,
+        names=names,
         level=priority,
     )
