@@ -12,6 +12,8 @@ from paddock.engine.sequence import new_sequence
 from paddock.engine.speculation import Drafter
 from paddock.runner.executor import Constraint
 from paddock.runner.mlx.executor import MlxExecutor
+from paddock.runner.opening import Sight
+from paddock.runner.prompts import Look, Prompt
 from paddock.vocabulary import FinishReason, Priority, Sampling, TokenLogprob
 
 GREEDY = Sampling(temperature=0.0, ignore_end=True)
@@ -38,6 +40,7 @@ class Driver:
         batch_max: int = 64,
         drafter: Drafter | None = None,
         prefill: int = 48,
+        sight: Sight | None = None,
     ) -> None:
         model = executor.model
         limits = Limits(
@@ -51,6 +54,8 @@ class Driver:
             prefill_tokens_first=prefill,
         )
         self.executor = executor
+        self._sight = sight
+        self._looks: dict[str, tuple[Look, ...]] = {}
         self.answers: dict[str, Answer] = {}
         self._numbers = count()
         if model.pages:
@@ -64,7 +69,7 @@ class Driver:
 
     def submit(
         self,
-        prompt: Sequence[int],
+        prompt: Sequence[int] | Prompt,
         sampling: Sampling,
         *,
         name: str | None = None,
@@ -73,9 +78,23 @@ class Driver:
     ) -> str:
         number = next(self._numbers)
         name = name or f"request-{number}"
+        prompt = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
         sequence = new_sequence(
-            name, prompt, sampling, limits=self._limits, arrival=number, draw_seed=lambda: number, priority=priority
+            name,
+            prompt.tokens,
+            sampling,
+            limits=self._limits,
+            arrival=number,
+            draw_seed=lambda: number,
+            priority=priority,
+            names=prompt.names,
         )
+        if prompt.looks:
+            assert self._sight is not None
+            assert self._sight.hold(name, prompt.looks)
+            while not self._sight.see(name):
+                pass
+            self._looks[name] = prompt.looks
         assert self.scheduler.submit(sequence)
         self._sequences[name] = sequence
         self._constraints[name] = constraint
@@ -96,6 +115,7 @@ class Driver:
                 sequence.sampling,
                 prompt_tokens=sequence.prompt_length,
                 constraint=self._constraints[name],
+                looks=self._looks.get(name, ()),
             )
         for outcome in self.scheduler.update(self.executor.step(plan)):
             answer = self.answers[outcome.sequence_id]
@@ -103,6 +123,8 @@ class Driver:
             answer.logprobs += outcome.logprobs
             if outcome.finish_reason is not None:
                 self.executor.end(outcome.sequence_id)
+                if self._sight is not None:
+                    self._sight.forget(outcome.sequence_id)
                 answer.ended = outcome.finish_reason
                 answer.error = outcome.failure.message if outcome.failure else None
                 if outcome.usage:
@@ -115,7 +137,7 @@ class Driver:
             pass
         self.scheduler.check()
 
-    def ask(self, prompt: Sequence[int], sampling: Sampling) -> Answer:
+    def ask(self, prompt: Sequence[int] | Prompt, sampling: Sampling) -> Answer:
         name = self.submit(prompt, sampling)
         self.finish()
         return self.answers[name]

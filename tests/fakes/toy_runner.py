@@ -37,6 +37,7 @@ from paddock.runner.executor import Constraint, LoadedModel, Memory
 from paddock.runner.main import serve
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.process import close_inherited, settle
+from paddock.runner.prompts import Look
 from paddock.vocabulary import Message, Sampling, TokenLogprob
 
 END = 256
@@ -109,6 +110,7 @@ class ToyExecutor:
         *,
         prompt_tokens: int | None = None,
         constraint: Constraint | None = None,
+        looks: Sequence[Look] = (),
     ) -> None:
         text = ToyTokenizer().decode(tokens)
         for command in COMMANDS:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from paddock.engine.step import StepPlan, StepResult
+from paddock.runner.prompts import Look
 from paddock.vocabulary import Sampling
 
 
@@ -78,11 +79,12 @@ class Executor(Protocol):
         *,
         prompt_tokens: int | None = None,
         constraint: Constraint | None = None,
+        looks: Sequence[Look] = (),
     ) -> None:
         """A sequence is about to appear in plans (again, after preemption: `tokens` are prompt and output so far).
 
         `prompt_tokens`: how many of them are the prompt, None for all; penalties on what was written count the others, and
-        `constraint` holds what follows it.
+        `constraint` holds what follows it. `looks`: its pictures, which the model's Sight has seen and holds.
         """
         ...
 

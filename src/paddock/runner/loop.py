@@ -9,7 +9,6 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Generator
-from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -45,8 +44,9 @@ from paddock.runner.messages import (
 )
 from paddock.runner.notices import Notices, where
 from paddock.runner.opening import LoadOptions, OpenedModel
-from paddock.runner.prompts import prompt_tokens
+from paddock.runner.prompts import Look, Prompt, read_prompt
 from paddock.runner.pulse import Pulse
+from paddock.runner.seeing import Checked, Seeing
 from paddock.runner.telling import Telling
 from paddock.vocabulary import GenerateRequest
 
@@ -58,7 +58,7 @@ class _Asked:
     """A request on its way to the scheduler."""
 
     request: GenerateRequest
-    prompt: SequenceOf[int]
+    prompt: Prompt
     arrival: float
     ticket: int
 
@@ -84,14 +84,16 @@ class Loop:
         self._inbox = inbox
         self._pulse = pulse
         self._executor = opened.executor
-        self._tokenizer = opened.tokenizer
+        self._opened = opened
         self._options = options
         self._clock = clock
         self._draw_seed = draw_seed
         self._limits = _limits(opened, options)
         self._notices = Notices(channel)
         self._scheduler = _scheduler(opened, options, self._limits, clock, self._draft_broke)
+        self._seeing = Seeing(opened.sight, ageing_s=self._limits.ageing_s, clock=clock)
         self._sequences: dict[str, Sequence] = {}
+        self._looks: dict[str, tuple[Look, ...]] = {}  # of those sequences that have pictures
         self._guidance = Guidance(opened.tokenizer, opened.executor.model)
         self._preparing: dict[str, _Asked] = {}  # until it is known what their answers are held to
         self._held: dict[str, Constraint] = {}  # what answers under way are held to
@@ -103,11 +105,12 @@ class Loop:
 
     def run(self) -> None:
         while True:
-            for message in self._inbox.take(wait=self._scheduler.is_idle):
+            for message in self._inbox.take(wait=self._scheduler.is_idle and not self._seeing):
                 if isinstance(message, Shutdown):
                     self._guidance.close()
                     return
                 self._heed(message)
+            self._look()
             if not self._scheduler.is_idle:
                 with self._pulse.busy():
                     self._step()
@@ -132,6 +135,9 @@ class Loop:
             case Cancel(request_id):
                 if self._preparing.pop(request_id, None) is not None:
                     self._telling.cancelled(request_id)
+                elif request_id in self._seeing:
+                    self._seeing.drop(request_id)
+                    self._telling.cancelled(request_id)
                 elif (outcome := self._scheduler.cancel(request_id)) is not None:
                     self._tell(outcome)
             case Count(call, request):
@@ -154,8 +160,8 @@ class Loop:
             self._telling.refuse(request.id, self._unreadable(request, error))
 
     def _take_in(self, request: GenerateRequest) -> None:
-        asked = _Asked(request, prompt_tokens(request, self._tokenizer), self._clock(), next(self._tickets))
-        wanted = self._guidance.wanted(request, asked.prompt)
+        asked = _Asked(request, read_prompt(request, self._opened), self._clock(), next(self._tickets))
+        wanted = self._guidance.wanted(request, asked.prompt.tokens)
         if wanted is None:
             self._queue(asked, None)
             return
@@ -182,10 +188,10 @@ class Loop:
             self._queue(asked, prepared)
 
     def _queue(self, asked: _Asked, constraint: Constraint | None) -> None:
-        request = asked.request
+        request, prompt = asked.request, asked.prompt
         sequence = new_sequence(
             request.id,
-            asked.prompt,
+            prompt.tokens,
             request.sampling,
             limits=self._limits,
             arrival=asked.arrival,
@@ -194,17 +200,47 @@ class Loop:
             tenant=request.tenant,
             deadline=None if request.deadline_s is None else asked.arrival + request.deadline_s,
             may_guess=not self._telling.will_watch(request),
+            names=prompt.names,
         )
+        checked = Checked(request, prompt, sequence, constraint)
+        if not prompt.looks:
+            self._submit(checked)
+            return
+        if request.id in self._seeing or request.id in self._sequences:
+            raise UsageError(f"Request `{request.id}` is running already.", hint="Give every request an id of its own.")
+        if len(self._seeing) >= self._options.queue_max:
+            raise self._overloaded()
+        self._seeing.wait(checked)
+
+    def _look(self) -> None:
+        """Look at one picture, and let the request go on for which it was the last."""
+        checked = self._seeing.next
+        if checked is None:
+            return
+        with self._answering_for(checked.request):
+            try:
+                with self._pulse.busy():
+                    seen = self._seeing.look(checked)
+                if seen:
+                    self._submit(checked)
+            except BaseException:
+                self._seeing.drop(checked.request.id)
+                raise
+
+    def _submit(self, checked: Checked) -> None:
+        request, sequence = checked.request, checked.sequence
         if not self._scheduler.submit(sequence):
             raise self._overloaded()
         try:
-            self._telling.begin(request, asked.prompt)
+            self._telling.begin(request, checked.prompt.tokens)
         except BaseException:
             self._scheduler.cancel(request.id)  # else it would go on, with nobody to tell of it
             raise
         self._sequences[request.id] = sequence
-        if constraint is not None:
-            self._held[request.id] = constraint
+        if checked.prompt.looks:
+            self._looks[request.id] = checked.prompt.looks
+        if checked.constraint is not None:
+            self._held[request.id] = checked.constraint
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(
@@ -214,7 +250,7 @@ class Loop:
 
     def _count(self, call: int, request: GenerateRequest) -> None:
         try:
-            tokens = len(prompt_tokens(request, self._tokenizer))
+            tokens = len(read_prompt(request, self._opened).tokens)
         except PaddockError as error:
             self._refuse(call, error)
         except Exception as error:  # noqa: BLE001  (the boundary of one request: what it breaks must not break the others)
@@ -261,6 +297,7 @@ class Loop:
                     sequence.sampling,
                     prompt_tokens=sequence.prompt_length,
                     constraint=self._held.get(sequence_id),
+                    looks=self._looks.get(sequence_id, ()),
                 )
             result = self._executor.step(plan)
         except PaddockError as error:  # the executor says that it can go on without these
@@ -286,6 +323,8 @@ class Loop:
             self._executor.end(outcome.sequence_id)
             del self._sequences[outcome.sequence_id]
             self._held.pop(outcome.sequence_id, None)
+            if self._looks.pop(outcome.sequence_id, None) is not None:
+                self._seeing.drop(outcome.sequence_id)
         elif tokens := self._telling.take_thought_end(outcome.sequence_id):
             put = self._scheduler.put(outcome.sequence_id, tokens)
             self._executor.put(outcome.sequence_id, put.tokens)
@@ -299,7 +338,7 @@ class Loop:
             self._memory, self._memory_at = self._executor.memory(), now
         stats = self._scheduler.stats()
         self._pulse.numbers = Numbers(
-            waiting=stats.waiting,
+            waiting=stats.waiting + len(self._seeing),
             running=stats.running,
             steps=stats.steps,
             tokens=stats.tokens,

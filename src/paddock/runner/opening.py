@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from paddock.engine.speculation import Drafter
 from paddock.families.family import Family
 from paddock.runner.executor import Executor, LoadedModel
+from paddock.runner.prompts import Look, Prompt
 from paddock.vocabulary import Message, ModelFormat, ModelKind, Thinking, Tool
 
 NOBODY_SAID: Final = Thinking()
@@ -84,10 +85,42 @@ class Tokenizer(Protocol):
         ...
 
 
+class Sight(Protocol):
+    """How a model sees. Called from the device's thread only.
+
+    A picture's features are worked out before a sequence begins, one picture at a time, so that others can go on in between;
+    they are held for it until it has ended, and kept for others while there is room.
+    """
+
+    def read(
+        self,
+        messages: Sequence[Message],
+        options: Mapping[str, Any],
+        *,
+        tools: Sequence[Tool] = (),
+        thinking: Thinking = NOBODY_SAID,
+    ) -> Prompt:
+        """A conversation with pictures. Raises UsageError when the model's template has no place for one of them."""
+        ...
+
+    def hold(self, sequence_id: str, looks: Sequence[Look]) -> bool:
+        """From now on these are needed. False: there is no room beside what others need; ask again when some have ended."""
+        ...
+
+    def see(self, sequence_id: str) -> bool:
+        """Work the features of its next picture out. True when all are there."""
+        ...
+
+    def forget(self, sequence_id: str) -> None:
+        """It has ended, or will not begin. Unknown ids are fine."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedModel:
     executor: Executor
     tokenizer: Tokenizer
+    sight: Sight | None = None  # of a model that sees
     drafter: Drafter | None = None  # a draft model; n-grams need none
 
     @property

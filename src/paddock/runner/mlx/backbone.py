@@ -9,9 +9,14 @@ rows to hand on: its class is replaced by a subclass of itself that selects them
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import mlx.core as mx
+
+from paddock.runner.mlx.seam import logits_of
+
+# One class is backbone and head; what it does last before the head is to norm.
+_ALL_IN_ONE: Final = frozenset({"mlx_vlm.models.idefics3.language"})
 
 
 class RowSelection:
@@ -25,16 +30,22 @@ class RowSelection:
         if self._backbone is not None:
             self._install(self._backbone)
 
-    def logits(self, inputs: mx.array, cache: Sequence[Any], rows: Sequence[int], axis: int) -> mx.array | None:
-        """The logits [len(rows), vocabulary] of some rows of `inputs`, counted along `axis`. None when there are none."""
+    def logits(
+        self, inputs: mx.array, cache: Sequence[Any], rows: Sequence[int], axis: int, **more: Any
+    ) -> mx.array | None:
+        """The logits [len(rows), vocabulary] of some rows of `inputs`, counted along `axis`. None when there are none.
+
+        `more` is what else the model is given.
+        """
         if not rows:
-            (self._backbone or self._model)(inputs, cache=cache)
+            # With nothing to look at, whatever comes after the layers is never computed.
+            self._model(inputs, cache=cache, **more)
             return None
         # With every row wanted there is nothing to select.
         every = len(rows) == inputs.shape[axis]
         self._rows, self._axis = (None if every else mx.array(list(rows))), axis
         try:
-            logits = self._model(inputs, cache=cache)
+            logits = logits_of(self._model(inputs, cache=cache, **more))
         finally:
             rows_left, self._rows = self._rows, None
         if self._backbone is None and rows_left is not None:
@@ -61,6 +72,8 @@ def _find_backbone(model: Any) -> Any | None:
     while (language := getattr(inner, "language_model", None)) is not None:
         inner = language
     backbone = getattr(inner, "model", None) or getattr(inner, "backbone", None)
+    if backbone is None and type(inner).__module__ in _ALL_IN_ONE:
+        return inner.norm
     # Some wrap a whole model, head included, under the same name; a backbone has the layers and no head.
     if (
         backbone is None

@@ -1,8 +1,8 @@
 """Which architectures run on pages, and how their model code is brought to it.
 
-mlx-lm's model files import `scaled_dot_product_attention` by name and hand it their layer's cache. That name in their module
-is replaced, once a process and for good, by a function that asks the cache: ours answers from its pages, every other goes to
-mlx-lm's own, so that the solo lane, and anybody else in the process, sees no difference.
+Model files of mlx-lm and mlx-vlm import `scaled_dot_product_attention` by name and hand it their layer's cache. That name in
+their module is replaced, once a process and for good, by a function that asks the cache: ours answers from its pages, every
+other goes to their own, so that the solo lane, and anybody else in the process, sees no difference.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 import mlx.core as mx
 from mlx_lm.models import switch_layers
-from mlx_lm.models.cache import KVCache, RotatingKVCache
 
 from paddock.runner.mlx.host import is_working, silu_times
 from paddock.runner.mlx.host_layer import HostLayer
@@ -19,9 +18,9 @@ from paddock.runner.mlx.paged import LayerShape, PagedLayer
 from paddock.runner.mlx.seam import layer_caches
 from paddock.runner.mlx.slabs import Shape
 
-# By the module of the model's class: where its attention is. Each has its cells in tests/exactness; what is not here, or does
-# not keep plain keys and values, runs in the solo lane.
-PAGED: Final = {
+# By the module of the model's class: where its attention is. Each has its cells in tests/exactness or tests/runner/vision.
+# What is not here, or does not keep plain keys and values, runs in the solo lane.
+_OF_TEXT_MODELS: Final = {
     "llama": "llama",  # mistral too
     "qwen2": "qwen2",
     "qwen3": "qwen3",
@@ -32,6 +31,13 @@ PAGED: Final = {
     "gemma3_text": "gemma3_text",
     "gpt_oss": "gpt_oss",
 }
+# The language parts of mlx-vlm's models, each in a module of its own.
+_OF_SEEING_MODELS: Final = ("gemma3", "idefics3", "llava", "pixtral", "qwen2_5_vl", "qwen2_vl", "qwen3_vl")
+PAGED: Final = {
+    **{f"mlx_lm.models.{name}": f"mlx_lm.models.{place}" for name, place in _OF_TEXT_MODELS.items()},
+    **{f"mlx_vlm.models.{name}.language": f"mlx_vlm.models.{name}.language" for name in _OF_SEEING_MODELS},
+}
+_CACHES: Final = frozenset({"mlx_lm.models.cache", "mlx_vlm.models.cache"})
 
 
 _INSTALLED: Final[set[str]] = set()  # modules that ask the cache already
@@ -40,8 +46,7 @@ _ACTIVATED: Final[set[str]] = set()  # modules whose activations may be computed
 
 def paged_shapes(model: Any) -> list[LayerShape] | None:
     """What each layer keeps, when this model may run on pages. None: it goes solo."""
-    package, _, name = type(model).__module__.rpartition(".")
-    if package != "mlx_lm.models" or name not in PAGED:
+    if type(model).__module__ not in PAGED:
         return None
     caches = layer_caches(model)
     if not all(_pages(cache) for cache in caches):
@@ -53,8 +58,7 @@ def paged_shapes(model: Any) -> list[LayerShape] | None:
 
 def install(model: Any) -> None:
     """Bring the model's module to ask the cache. Idempotent."""
-    name = type(model).__module__.rpartition(".")[2]
-    module: Any = import_module(f"mlx_lm.models.{PAGED[name]}")
+    module: Any = import_module(PAGED[type(model).__module__])
     if module.__name__ in _INSTALLED:
         return
     _INSTALLED.add(module.__name__)
@@ -74,7 +78,8 @@ def install(model: Any) -> None:
         return original(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
 
     module.scaled_dot_product_attention = scaled_dot_product_attention
-    for each in (module, switch_layers):
+    others = [import_module("mlx_vlm.models.mlp")] if module.__name__.startswith("mlx_vlm.") else [switch_layers]
+    for each in (module, *others):
         _bring_activation_home(each)
 
 
@@ -100,7 +105,9 @@ def kv_bytes_per_token(shapes: Sequence[LayerShape]) -> int:
 def _pages(cache: Any) -> bool:
     """Plain keys and values, or those of the last so many tokens. Exactly these classes: a subclass may do anything."""
     kind = cast("type[object]", type(cache))
-    return kind is KVCache or (kind is RotatingKVCache and cache.keep == 0)
+    if kind.__module__ not in _CACHES:
+        return False
+    return kind.__name__ == "KVCache" or (kind.__name__ == "RotatingKVCache" and cache.keep == 0)
 
 
 def _shape(array: mx.array) -> Shape:

@@ -15,6 +15,8 @@ from paddock.runner.mlx.lane import Lane
 from paddock.runner.mlx.sampling import choose
 from paddock.runner.mlx.seam import begin_evaluating
 from paddock.runner.mlx.usage import memory
+from paddock.runner.mlx.vision.column import Pictures
+from paddock.runner.prompts import Look
 from paddock.runner.sequences import Running, begin_sequence
 from paddock.runner.usage import WorkNotes
 from paddock.vocabulary import Sampling
@@ -26,8 +28,9 @@ _WARM_UP = "paddock.warm-up"
 class MlxExecutor:
     """The runner's Executor. Belongs to the thread that made it."""
 
-    def __init__(self, lane: Lane, model: LoadedModel) -> None:
+    def __init__(self, lane: Lane, model: LoadedModel, pictures: Pictures | None = None) -> None:
         self._lane: Lane | None = lane
+        self._pictures = pictures
         self._model = model
         self._running: dict[str, Running] = {}
         self._notes = WorkNotes()
@@ -45,6 +48,7 @@ class MlxExecutor:
         *,
         prompt_tokens: int | None = None,
         constraint: Constraint | None = None,
+        looks: Sequence[Look] = (),
     ) -> None:
         """A sequence is about to appear in plans. Raises UsageError for tokens that the model does not have.
 
@@ -54,6 +58,8 @@ class MlxExecutor:
         self._running[sequence_id] = begin_sequence(
             sequence_id, tokens, sampling, prompt_tokens=prompt_tokens, vocabulary=self._model.vocabulary
         )
+        if self._pictures is not None:
+            self._pictures.begin(sequence_id, tokens[:prompt_tokens], looks)
         if constraint is not None:
             constraint.restart(tokens[prompt_tokens if prompt_tokens is not None else len(tokens) :])
             self._running[sequence_id].constraint = constraint
@@ -64,6 +70,8 @@ class MlxExecutor:
 
     def end(self, sequence_id: str) -> None:
         self._running.pop(sequence_id, None)
+        if self._pictures is not None:
+            self._pictures.end(sequence_id)
         if self._lane is not None:
             self._notes.cache(self._lane.bytes)  # until it ends, nothing in a lane gets smaller
             self._lane.end(sequence_id)

@@ -44,9 +44,17 @@ class HostModel:
         self._rotation = Rotation(weights.rotation, self._head_size)
 
     def logits(
-        self, tokens: Ints, positions: Ints, layers: Sequence[HostLayer], wanted: Sequence[int]
+        self,
+        tokens: Ints,
+        positions: Ints,
+        layers: Sequence[HostLayer],
+        wanted: Sequence[int],
+        instead: tuple[Ints, Floats] | None = None,
     ) -> mx.array | None:
-        """The logits [len(wanted), vocabulary] of some of the column's tokens. None when there are none."""
+        """The logits [len(wanted), vocabulary] of some of the column's tokens. None when there are none.
+
+        `instead`: places in the column, and what stands there in place of the token's embedding.
+        """
         weights = self._weights
         crew = self._alone if len(tokens) <= FEW else self._together
         for layer in layers:
@@ -58,6 +66,9 @@ class HostModel:
 
         def work(member: Member) -> None:
             hidden = np.ascontiguousarray(weights.embedding[tokens].T)
+            if instead is not None:
+                places, embeddings = instead
+                hidden[:, places] = embeddings.T
             _Share(weights, crew.shares[member.number], turns, table, member).go(hidden, layers, wanted)
 
         crew.team.run(work)

@@ -21,8 +21,17 @@ from mlx_lm.models.rope_utils import Llama3RoPE, YarnRoPE
 from paddock.runner.mlx.host import PRODUCTS, Floats, look
 from paddock.runner.mlx.seam import evaluate, weights_of
 
-# Modules of mlx-lm whose layers are what host_model.py computes; each has its cells in tests/exactness.
-_LIKE_LLAMA: Final = frozenset({"llama", "qwen2", "qwen3"})  # mistral is llama
+# Modules whose layers are what host_model.py computes; each has its cells in tests/exactness or tests/runner/vision.
+_LIKE_LLAMA: Final = frozenset(
+    {
+        "mlx_lm.models.llama",  # mistral is llama
+        "mlx_lm.models.qwen2",
+        "mlx_lm.models.qwen3",
+        "mlx_vlm.models.idefics3.language",
+        "mlx_vlm.models.llava.language",
+        "mlx_vlm.models.pixtral.language",
+    }
+)
 _ROTATIONS: Final = (nn.RoPE, Llama3RoPE, YarnRoPE)
 
 
@@ -116,7 +125,7 @@ def bring_home(model: Any) -> HostWeights | None:
     NumPy has no BLAS that is known to be fast."""
     if not PRODUCTS.found or not _is_known(model):
         return None
-    backbone = model.model
+    backbone = getattr(model, "model", model)
     attention = backbone.layers[0].self_attn
     layers = tuple(_layer(layer) for layer in backbone.layers)
     head = getattr(model, "lm_head", None)
@@ -133,12 +142,11 @@ def bring_home(model: Any) -> HostWeights | None:
 
 
 def _is_known(model: Any) -> bool:
-    package, _, name = type(model).__module__.rpartition(".")
-    if package != "mlx_lm.models" or name not in _LIKE_LLAMA or mx.default_device() != mx.Device(mx.cpu):
+    if type(model).__module__ not in _LIKE_LLAMA or mx.default_device() != mx.Device(mx.cpu):
         return False
     if any(weight.dtype != mx.float32 for _, weight in weights_of(model)):
         return False
-    backbone, head = model.model, getattr(model, "lm_head", None)
+    backbone, head = getattr(model, "model", model), getattr(model, "lm_head", None)
     kinds: list[tuple[type[Any], Any]] = [(nn.Embedding, backbone.embed_tokens), (nn.RMSNorm, backbone.norm)]
     if head is not None:
         kinds.append((nn.Linear, head))

@@ -1,4 +1,4 @@
-"""Weights into memory, in the layout that the device is fast with, through mlx-lm's loader and model code."""
+"""Weights into memory, in the layout that the device is fast with, through the loader and model code of a library."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import psutil
 from paddock.errors import Corrupt, Incompatible, NotEnoughMemory
 from paddock.runner.mlx.folder import ModelFolder, read_folder
 from paddock.runner.mlx.host_weights import HostWeights, bring_home
-from paddock.runner.mlx.seam import evaluate, layer_caches, open_lazily, unpack_quantized, weights_of
+from paddock.runner.mlx.seam import evaluate, layer_caches, logits_of, open_lazily, unpack_quantized, weights_of
 from paddock.units import human_bytes
 
 MEMORY_SHARE: Final = 0.75  # of what the device has, when nobody sets a limit
@@ -37,7 +37,8 @@ class Weights:
     """A model in memory."""
 
     folder: ModelFolder
-    model: Any  # an mlx-lm Model
+    model: Any  # takes tokens, gives logits: an mlx-lm Model, or the language part of one that sees
+    whole: Any  # the same, with all of its other parts
     layout: Layout
     vocabulary: int
     bytes: int
@@ -45,31 +46,40 @@ class Weights:
     host: HostWeights | None = None  # the same memory, where a CPU works on it without MLX
 
 
-def load_weights(path: Path, name: str, *, memory_bytes_max: int | None = None) -> Weights:
-    """Load the model in the folder `path`.
+def load_weights(
+    path: Path,
+    name: str,
+    *,
+    memory_bytes_max: int | None = None,
+    opener: Callable[[Path], Any] = open_lazily,
+    language_of: Callable[[Any], Any] = lambda model: model,
+) -> Weights:
+    """Load the model in the folder `path`, through `opener`; `language_of` finds the part of it that takes tokens.
 
-    Raises Incompatible for an architecture that mlx-lm does not know, Corrupt for files that are broken or contradict each
-    other, NotEnoughMemory when it does not fit in any layout.
+    Raises Incompatible for an architecture that the opener's library does not know, Corrupt for files that are broken or
+    contradict each other, NotEnoughMemory when it does not fit in any layout.
     """
     folder = read_folder(path, name)
     limit = memory_bytes_max or memory_share()
     layout = choose_layout(folder, limit)
-    model = _build(folder)
+    whole = _build(folder, opener)
+    model = language_of(whole)
     if layout.dtype is not None:
-        _convert(model, layout.dtype)
+        _convert(whole, layout.dtype)
     try:
         # One at a time: what a weight was made of can go before the next is read.
         host = bring_home(model)
-        for _, weight in weights_of(model):
+        for _, weight in weights_of(whole):
             evaluate(weight)
     except (RuntimeError, ValueError) as error:
         raise Corrupt(f"The weights of `{name}` cannot be read: {_in_short(error, folder)}", hint=_HINT) from error
     return Weights(
         folder=folder,
         model=model,
+        whole=whole,
         layout=layout,
         vocabulary=_probe(model, folder),
-        bytes=sum(weight.nbytes for _, weight in weights_of(model)),
+        bytes=sum(weight.nbytes for _, weight in weights_of(whole)),
         limit_bytes=limit,
         host=host,
     )
@@ -110,11 +120,11 @@ def _fast_layout() -> Layout:
     return {"cpu": Layout.FLOAT32, "cuda": Layout.BFLOAT16, "metal": Layout.AS_STORED}[device_kind()]
 
 
-def _build(folder: ModelFolder) -> Any:
+def _build(folder: ModelFolder, opener: Callable[[Path], Any]) -> Any:
     """The model with its weights still on disk."""
     name = folder.name
     try:
-        model = open_lazily(folder.path)
+        model = opener(folder.path)
     except ValueError as error:
         text = _in_short(error, folder)
         if "not supported" in text or "Unsupported" in text or "unsupported" in text:
@@ -161,7 +171,7 @@ def _cast(model: Any, dtype: mx.Dtype) -> None:
 def _probe(model: Any, folder: ModelFolder) -> int:
     """The vocabulary, from the shape of one token's logits. Shapes are known without computing anything."""
     try:
-        return int(model(mx.zeros((1, 1), mx.int32), cache=layer_caches(model)).shape[-1])
+        return int(logits_of(model(mx.zeros((1, 1), mx.int32), cache=layer_caches(model))).shape[-1])
     except (ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
         raise Corrupt(
             f"The config.json of `{folder.name}` and its weights do not make a model that runs: {_in_short(error, folder)}",

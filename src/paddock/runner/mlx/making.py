@@ -18,6 +18,7 @@ from paddock.runner.mlx.loading import WORK_BYTES, Weights, device_kind
 from paddock.runner.mlx.paged import PagedLane
 from paddock.runner.mlx.seam import layer_caches
 from paddock.runner.mlx.solo import SoloLane
+from paddock.runner.mlx.vision.column import Pictures
 from paddock.units import human_bytes
 
 BLOCK_TOKENS: Final = 32
@@ -35,11 +36,12 @@ def make_executor(
     reserved_bytes: int = 0,
     blocks: int | None = None,
     paged: bool = True,
+    pictures: Pictures | None = None,
 ) -> MlxExecutor:
     """Put `weights` to work. Raises NotEnoughMemory when they leave no room for keys and values.
 
     `context_window` and `blocks` lower what the model and the memory would allow; `reserved_bytes` belong to somebody else;
-    `paged` off sends any model through the solo lane.
+    `paged` off sends any model through the solo lane. `pictures` are those of a model that sees.
     """
     model = weights.model
     own = weights.folder.context_window
@@ -50,7 +52,7 @@ def make_executor(
         lane, per_token, block_count = SoloLane(model, selection), bytes_per_token(model), 0
     else:
         install(model)
-        lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host)
+        lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host, pictures=pictures)
         per_token = kv_bytes_per_token(shapes)
         block_count = _blocks_that_fit(weights, per_token * BLOCK_TOKENS, reserved_bytes, most=blocks)
     device = device_kind()
@@ -70,6 +72,7 @@ def make_executor(
             device=device,
             blas=blas if device == "cpu" else None,
         ),
+        pictures,
     )
 
 

@@ -12,21 +12,20 @@ from paddock.runner.opening import LoadOptions, OpenedModel
 
 
 def open_model(options: LoadOptions) -> OpenedModel:
-    """Open an MLX model in the thread that will own the device. Raises what loading raises."""
+    """Open an MLX model in the thread that will own the device. Raises what loading raises.
+
+    One that sees is opened with its sight where that can be; else it answers text, and says why it sees no pictures.
+    """
     started = time.perf_counter()
     blas = load_blas(threads=_threads(options))
     prefer_parts()
     # Imported only now: MLX takes the products of the BLAS that it finds loaded, once, when it is imported.
     from paddock.runner.mlx.drafting import open_draft
-    from paddock.runner.mlx.loading import load_weights
     from paddock.runner.mlx.making import make_executor
-    from paddock.runner.mlx.tokenizer import load_tokenizer
+    from paddock.runner.mlx.vision.opening import open_parts
 
-    path = Path(options.path)
-    weights = load_weights(path, options.name, memory_bytes_max=options.memory_bytes_max)
-    tokenizer = load_tokenizer(
-        path, options.name, weights.folder.end_token_ids, architecture=weights.folder.architecture
-    )
+    parts = open_parts(options)
+    weights, tokenizer = parts.weights, parts.tokenizer
     drafter, reserved_bytes = None, 0
     if options.draft_path is not None:
         draft_path = Path(options.draft_path)
@@ -40,8 +39,9 @@ def open_model(options: LoadOptions) -> OpenedModel:
         started=started,
         blas=str(blas) if blas is not None else None,
         reserved_bytes=reserved_bytes,
+        pictures=parts.pictures,
     )
-    return OpenedModel(executor=executor, tokenizer=tokenizer, drafter=drafter)
+    return OpenedModel(executor=executor, tokenizer=tokenizer, drafter=drafter, sight=parts.sight)
 
 
 @contextmanager

@@ -93,6 +93,7 @@ class Write:
 class Packed:
     """One step, ready to be fed."""
 
+    rows: Sequence[Row]  # in the order of the column
     tokens: Ints
     positions: Ints
     wanted: Sequence[int]  # in the column: the tokens whose logits are wanted, in the plan's order
@@ -115,6 +116,7 @@ def pack(rows: Sequence[Row], *, block_tokens: int, slab_blocks: int, windows: I
     blocks = np.concatenate([_blocks_written(row, block_tokens) for row in (*short, *long)])
     looks = [(row.blocks, position) for row in short for position in range(row.start, row.end)]
     return Packed(
+        rows=(*short, *long),
         tokens=tokens,
         positions=positions,
         wanted=[begins[row.sequence_id] + offset for row in rows for offset in _wanted(row)],

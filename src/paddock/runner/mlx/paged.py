@@ -19,6 +19,7 @@ from paddock.runner.mlx.packing import pack
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.slabs import SLAB_BYTES, Shape, Slabs
 from paddock.runner.mlx.step_arrays import StepArrayMaker, StepArrays
+from paddock.runner.mlx.vision.column import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,9 @@ class PagedLane:
         *,
         block_tokens: int,
         host: HostWeights | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
-        """`host`: the weights, where the whole step is computed without MLX."""
+        """`host`: the weights, where the whole step is computed without MLX. `pictures`: of a model that sees."""
         self._selection = selection
         self._block_tokens = block_tokens
         largest = max(max(shape.keys.bytes(block_tokens), shape.values.bytes(block_tokens)) for shape in shapes)
@@ -116,6 +118,7 @@ class PagedLane:
             ]
             self._maker = StepArrayMaker(**sizes)
         self._model = HostModel(host) if host is not None and self._host else None
+        self._pictures = pictures
         self._tainted: set[int] = set()
 
     def end(self, sequence_id: str) -> None:
@@ -139,12 +142,18 @@ class PagedLane:
         step: Any = self._maker.make(packed)
         for layer in self._layers:
             layer.step = step
+        column = self._pictures.column(packed) if self._pictures is not None else None
         try:
             with working() if self._host else nullcontext():
                 if self._model is not None:
                     layers = cast("list[HostLayer]", self._layers)
-                    return self._model.logits(packed.tokens, packed.positions, layers, packed.wanted)
-                return self._selection.logits(mx.array(packed.tokens)[:, None], self._layers, packed.wanted, axis=0)
+                    instead = column.instead if column is not None else None
+                    return self._model.logits(packed.tokens, packed.positions, layers, packed.wanted, instead)
+                tokens = mx.array(packed.tokens)[:, None]
+                more: dict[str, Any] = {}
+                if self._pictures is not None and column is not None:
+                    more = self._pictures.arguments(tokens, column)
+                return self._selection.logits(tokens, self._layers, packed.wanted, axis=0, **more)
         finally:
             for layer in self._layers:
                 layer.step = None

@@ -68,6 +68,11 @@ def read_tokenizer(folder: Path, end_token_ids: Sequence[int]) -> Any:
     return cast("Any", load_wrapper)(folder, tokenizer_config_extra=safely, eos_token_ids=list(end_token_ids))
 
 
+def logits_of(answer: Any) -> mx.array:
+    """What model code gave, without the wrapping that some put around it."""
+    return getattr(answer, "logits", answer)
+
+
 def unpack_quantized(model: Any) -> None:
     """Replace quantized layers by plain ones. Nothing is computed yet."""
     cast("Any", dequantize_model)(model)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -21,12 +22,24 @@ _MARK: Final = re.compile(r"<[^<>\s]+>|\[[A-Z_/]+\]")
 _HINT: Final = "Pull the model again: `paddock pull`."
 
 
+@dataclass(frozen=True, slots=True)
+class Blindness:
+    """Why a model sees no pictures here, and what to do about it."""
+
+    why: str = ""
+    hint: str = "Send text only, or ask a model that sees, such as `pony-vision`."
+
+
+BLIND: Final = Blindness()
+
+
 class MlxTokenizer:
     """The runner's Tokenizer."""
 
-    def __init__(self, wrapper: Any, name: str, *, architecture: str = "") -> None:
+    def __init__(self, wrapper: Any, name: str, *, architecture: str = "", blindness: Blindness = BLIND) -> None:
         self._wrapper = wrapper
         self._name = name
+        self._blindness = blindness
         self._compiled: dict[str, ChatTemplate] = {}  # by source
         self._control_tokens: dict[str, ControlTokens] = {}  # by template
         self._spelling = Spelling(wrapper)
@@ -85,29 +98,45 @@ class MlxTokenizer:
         """The tokens of a conversation, up to where the answer begins.
 
         Thinking is off unless it is asked for. Control tokens in what people wrote stay text (`ControlTokens`).
-        Raises UsageError when the model has no template or it refuses.
+        Raises UsageError when the model has no template or it refuses, and for pictures.
         """
+        if any(message.images for message in messages):
+            raise self._blind()
+        return self._encode_rendered(*self._write(messages, options, tools, thinking))
+
+    def _write(
+        self, messages: Sequence[Message], options: Mapping[str, Any], tools: Sequence[Tool], thinking: Thinking
+    ) -> tuple[str, str | None]:
+        """A conversation as the model's template has it, and where control tokens in it were cut."""
         source = "" if self._renders_itself else self._source(tools)
         turns = self.family.conversation(messages, tools, source)
         options = {**self.family.options(tools, thinking, source), **options}
         try:
-            return self._render(turns, options, source)
+            return self._written(turns, options, source)
         except UsageError:
             if not any(message.role == "system" for message in messages):
                 raise
             # Many templates know no system role; what it says then stands in front of the first question.
-            return self._render(folded_system(turns), options, source)
+            return self._written(folded_system(turns), options, source)
 
-    def _render(self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str) -> Sequence[int]:
+    def _written(
+        self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str
+    ) -> tuple[str, str | None]:
         guarded = self._controls(source).guard(turns, options)
         if self._renders_itself:
             text: str = self._wrapper.apply_chat_template(
                 guarded.messages, add_generation_prompt=True, tokenize=False, **guarded.options
             )
-            return self._encode_rendered(text, guarded.cut)
+            return text, guarded.cut
         if source not in self._compiled:
             self._compiled[source] = ChatTemplate(source, self._special_tokens())
-        return self._encode_rendered(self._compiled[source].render(guarded.messages, guarded.options), guarded.cut)
+        return self._compiled[source].render(guarded.messages, guarded.options), guarded.cut
+
+    def _blind(self) -> UsageError:
+        return UsageError(
+            f"`{self._name}` cannot see pictures{self._blindness.why and f': {self._blindness.why}'}.",
+            hint=self._blindness.hint,
+        )
 
     def encode_within(self, text: str) -> Sequence[int]:
         """See Tokenizer."""
@@ -156,7 +185,7 @@ class MlxTokenizer:
         if template not in self._control_tokens:
             added = self._added_tokens()
             words = [AddedToken(token.content, bool(token.special), bool(token.normalized)) for token in added.values()]
-            words += [AddedToken(str(text), special=True) for text in self._wrapper.all_special_tokens]
+            words += [AddedToken(text, special=True) for text in self._special()]
             normalizer = getattr(getattr(self._wrapper, "backend_tokenizer", None), "normalizer", None)
             normalize = normalizer.normalize_str if normalizer is not None else None
             self._control_tokens[template] = ControlTokens(words, template, normalize=normalize)
@@ -184,13 +213,20 @@ class MlxTokenizer:
         return {name: str(token) for name, token in tokens.items() if token is not None}
 
 
-def load_tokenizer(folder: Path, name: str, end_token_ids: Sequence[int], *, architecture: str = "") -> MlxTokenizer:
+def load_tokenizer(
+    folder: Path, name: str, end_token_ids: Sequence[int], *, architecture: str = "", blindness: Blindness = BLIND
+) -> MlxTokenizer:
     """Read the tokenizer of the model in `folder`, never a model's code. Raises Corrupt when it cannot be read."""
+    wrapper = load_wrapper(folder, name, end_token_ids)
+    return MlxTokenizer(wrapper, name, architecture=architecture, blindness=blindness)
+
+
+def load_wrapper(folder: Path, name: str, end_token_ids: Sequence[int]) -> Any:
+    """mlx-lm's TokenizerWrapper. Raises Corrupt."""
     try:
-        wrapper = read_tokenizer(folder, end_token_ids)
+        return read_tokenizer(folder, end_token_ids)
     except Exception as error:  # the tokenizer libraries raise bare Exceptions for a broken file
         raise Corrupt(
             f"The tokenizer of `{name}` cannot be read: {(str(error).splitlines() or ['it is broken'])[0][:200]}",
             hint=_HINT,
         ) from error
-    return MlxTokenizer(wrapper, name, architecture=architecture)
