@@ -22,7 +22,7 @@ from paddock.chats.chats import ChatLimits
 from paddock.config.schema import Config
 from paddock.db.engine import Database
 from paddock.fleet.fleet import Fleet
-from paddock.fleet.subprocesses import SubprocessFleet
+from paddock.fleet.subprocesses import RUNNER_COMMAND, SubprocessFleet
 from paddock.hub.builtin import BuiltinSource
 from paddock.hub.http import HttpClient, HttpLimits
 from paddock.hub.hub_cache import HubCachePlacement
@@ -94,6 +94,7 @@ class World:
     free_space: FreeSpace = free_space
     machine: Callable[[], Machine] = read_machine
     builtin_models: Path = BUILTIN_MODELS
+    runner_command: Sequence[str] = RUNNER_COMMAND  # starts the program that runs a model
     users_of: Callable[[str], Sequence[str]] = field(default=_nobody)  # who has a model in memory: the pool knows
 
 
@@ -135,9 +136,9 @@ async def _open_library(config: Config, world: World, database: Database) -> Asy
 
 
 @asynccontextmanager
-async def open_fleet() -> AsyncGenerator[Fleet]:
-    """Where models run: child processes of this one. They end with the block."""
-    fleet = SubprocessFleet()
+async def open_fleet(command: Sequence[str] = RUNNER_COMMAND) -> AsyncGenerator[Fleet]:
+    """Where models run: child processes of this one, started by `command`. They end with the block."""
+    fleet = SubprocessFleet(command=command)
     try:
         yield fleet
     finally:
@@ -236,7 +237,7 @@ async def open_server(
     async with (
         _open_database(config) as database,
         _open_library(config, known_users, database) as library,
-        open_fleet() as fleet,
+        open_fleet(world.runner_command) as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
         _open_pictures(config) as pictures,
     ):

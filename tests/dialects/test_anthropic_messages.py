@@ -213,7 +213,7 @@ def test_every_parameter_of_the_official_client_is_taken_or_refused_by_name() ->
         ({"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages[0].content[0].type"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "messages[0].content[0].type"),
-        ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages[0].content[0].source"),
         ({"messages": [{"role": "user", "content": [RESULT]}]}, "messages[0].content[0].tool_use_id"),
         ({"messages": [*CALLED, {"role": "user", "content": [RESULT, RESULT]}]}, "messages[2].content[1].tool_use_id"),
         ({"messages": [*CALLED, *HELLO]}, "messages[1].content[0]"),

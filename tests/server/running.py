@@ -22,7 +22,7 @@ from typing import Any
 import httpx2
 import psutil
 
-from paddock.app import open_server
+from paddock.app import World, open_server
 from paddock.config.sources import load_config
 from paddock.server import listening, serving
 from paddock.server.life import Life
@@ -94,7 +94,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, admin_key: str | None = None, **settings: str) -> AsyncGenerator[Served]:
+async def served(
+    folder: Path, *, admin_key: str | None = None, world: World | None = None, **settings: str
+) -> AsyncGenerator[Served]:
     """A server on a free port; `settings` are variables of its environment."""
     config = load_config(environment=variables(folder, **settings), workspace=folder)
     listener = listening.listen("127.0.0.1", 0, ours=None)
@@ -103,7 +105,7 @@ async def served(folder: Path, *, admin_key: str | None = None, **settings: str)
     life, log, ready = Life(), LogTail(config.log.tail_lines), asyncio.Event()
     with listener:
         async with (
-            open_server(config, admin_key=admin_key, token=TOKEN, life=life, log_tail=log) as rooms,
+            open_server(config, world, admin_key=admin_key, token=TOKEN, life=life, log_tail=log) as rooms,
             httpx2.AsyncClient(base_url=address, timeout=PATIENCE_S, trust_env=False) as client,
         ):
             task = asyncio.create_task(serving.serve(rooms, listener, state, ready=ready.set))

@@ -117,7 +117,7 @@ def test_other_ways_of_asking_are_told_in_the_same_form(http: httpx2.Client) -> 
 async def test_the_edge_speaks_this_dialect_too(tmp_path: Path) -> None:
     """Keys and sizes are judged before a route is reached."""
     async with (
-        served(tmp_path, admin_key="secret", PADDOCK_SERVER__BODY_BYTES_MAX="2KB") as server,
+        served(tmp_path, admin_key="secret", PADDOCK_IMAGES__BODY_BYTES_MAX="2KB") as server,
         anthropic.AsyncAnthropic(base_url=server.address, api_key="wrong", max_retries=0) as stranger,
         anthropic.AsyncAnthropic(base_url=server.address, api_key="secret", max_retries=0) as friend,
     ):

@@ -15,16 +15,27 @@ BODY = json.dumps({"model": "nobody", "messages": [{"role": "user", "content": "
 
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
     """Reading it first would be what the limit is there to prevent."""
-    async with served(tmp_path, PADDOCK_SERVER__BODY_BYTES_MAX="2KB") as server:
+    async with served(tmp_path, PADDOCK_IMAGES__BODY_BYTES_MAX="2KB") as server:
         said = await server.say(CHAT + b"content-length: 999999999999\r\n\r\n")
         assert status_of(said) == 413
-        assert b"server.body_bytes_max" in said
+        assert b"images.body_bytes_max" in said
         assert await server.is_well()
+
+
+async def test_only_requests_that_may_have_pictures_may_be_as_large_as_these(tmp_path: Path) -> None:
+    """A picture has megabytes; nothing else that is sent to a server does."""
+    async with served(tmp_path, PADDOCK_SERVER__BODY_BYTES_MAX="2KB") as server:
+        taken = await server.say(CHAT + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY)
+        assert status_of(taken) == 404  # it was read: there is no model `nobody`
+        elsewhere = CHAT.replace(b"/v1/chat/completions", b"/v1/completions")
+        said = await server.say(elsewhere + b"content-length: %d\r\n\r\n" % len(BODY))
+        assert status_of(said) == 413
+        assert b"server.body_bytes_max" in said
 
 
 async def test_a_body_of_unknown_length_is_counted_as_it_comes(tmp_path: Path) -> None:
     """Chunks tell no length; whoever trusts them reads for ever."""
-    async with served(tmp_path, PADDOCK_SERVER__BODY_BYTES_MAX="2KB") as server:
+    async with served(tmp_path, PADDOCK_IMAGES__BODY_BYTES_MAX="2KB") as server:
         chunks = [b"400\r\n" + b"x" * 1024 + b"\r\n"] * 200
         said = await server.say(CHAT + b"transfer-encoding: chunked\r\n\r\n", *chunks)
         assert status_of(said) == 413
@@ -33,7 +44,7 @@ async def test_a_body_of_unknown_length_is_counted_as_it_comes(tmp_path: Path) -
 
 async def test_a_client_that_is_still_sending_gets_to_read_why_not(tmp_path: Path) -> None:
     """A connection closed on a sender loses the answer on the way; the client would see a broken pipe instead."""
-    async with served(tmp_path, PADDOCK_SERVER__BODY_BYTES_MAX="1MB") as server:
+    async with served(tmp_path, PADDOCK_IMAGES__BODY_BYTES_MAX="1MB") as server:
         answer = await server.client.post(
             "/v1/chat/completions", content=b"x" * 3_000_000, headers={"content-type": "application/json"}
         )

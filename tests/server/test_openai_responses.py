@@ -268,7 +268,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("input", "input[0].role", [{"role": "king", "content": "Hello"}]),
     ("input", "input[0].role", [{"content": "Hello"}]),
     ("input", "input[0].content", [{"role": "user"}]),
-    ("input", "input[0].content[0]", [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]),
+    ("input", "input[0].content[0].image_url", [{"role": "user", "content": [{"type": "input_image"}]}]),
     ("input", "input[0].content[0]", [{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}]),
     ("input", "input[0].content[0].type", [{"role": "user", "content": [{"type": "smell"}]}]),
     ("input", "input[0].call_id", [{"type": "function_call_output", "call_id": "1", "output": "7"}]),

@@ -1,6 +1,6 @@
 """Answers from a running server, as one's own provider gives them. Speaks OpenAI's dialect."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +60,7 @@ class RemoteProvider:
                 model=headers.get("x-paddock-model", request.model),
                 provider=headers.get("x-paddock-provider", ""),
                 route=headers.get("x-paddock-route", ""),
+                warnings=tuple(filter(None, headers.get("x-paddock-warnings", "").split("; "))),
             )
             ends: dict[int, FinishReason] = {}
             usage, whole = Usage(), False
@@ -121,7 +122,21 @@ def _message(message: Message) -> Mapping[str, Any]:
     if message.tool_calls or message.tool_call_id is not None:
         raise UsageError("Messages with tool calls are not sent to a server yet.", hint="Send texts.")
     named = {"name": message.name} if message.name else {}
-    return {"role": message.role, "content": message.content, **named}
+    return {"role": message.role, "content": _parts(message) if message.images else message.content, **named}
+
+
+def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
+    """Texts, and the pictures where they stand between them."""
+    parts: list[Mapping[str, Any]] = []
+    done = 0
+    for picture in message.images:
+        if picture.at > done:
+            parts.append({"type": "text", "text": message.content[done : picture.at]})
+            done = picture.at
+        parts.append({"type": "image_url", "image_url": {"url": picture.source}})
+    if message.content[done:]:
+        parts.append({"type": "text", "text": message.content[done:]})
+    return parts
 
 
 def _read(event: Event) -> _Chunk:

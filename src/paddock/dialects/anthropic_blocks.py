@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from paddock.dialects.anthropic_thoughts import thought_in
 from paddock.dialects.openai_fields import Fields, wrong
+from paddock.dialects.saying import Said, Saying, inline
 from paddock.vocabulary import Message, ToolCall
 
 MESSAGES_MAX: Final = 100_000
@@ -16,7 +17,6 @@ BLOCKS_MAX: Final = 4096
 ID_CHARACTERS_MAX: Final = 256
 _FAILED: Final = "Error: "  # in front of what a tool said when it failed
 _BILLING: Final = "x-anthropic-billing-header:"
-_PICTURES: Final = {"image": "images", "document": "documents"}
 
 
 def as_blocks(value: Any) -> Any:
@@ -31,11 +31,21 @@ class CacheControl(Fields):
     ttl: Literal["5m", "1h"] | None = None
 
 
+class SourceFields(Fields):
+    """Where a picture is."""
+
+    type: Annotated[str, Field(max_length=64)]
+    media_type: Annotated[str, Field(max_length=128)] | None = None
+    data: str | None = None
+    url: str | None = None
+
+
 class ResultBlock(Fields):
-    """A piece of what a tool said."""
+    """A piece of what a tool said or showed."""
 
     type: Annotated[str, Field(max_length=64)]
     text: str | None = None
+    source: SourceFields | None = None
     cache_control: CacheControl | None = None
 
 
@@ -123,8 +133,10 @@ class _Reading:
 
     def text(self, block: ResultBlock, where: str, *, cites: bool = False) -> str:
         """What a text block says. Raises UsageError for any other, and for citations where nobody `cites`."""
-        if block.type in _PICTURES:
-            raise wrong(where, f"`{self.model[:80]}` reads no {_PICTURES[block.type]}.", "Send text.")
+        if block.type == "image":
+            raise wrong(where, "Only users and tools show pictures.", "Send them in a message of the user.")
+        if block.type == "document":
+            raise wrong(where, f"`{self.model[:80]}` reads no documents.", "Send text and pictures.")
         if block.type != "text":
             raise wrong(f"{where}.type", f"A block of type `{block.type}` is not taken here.", "Send text.")
         if block.text is None:
@@ -180,26 +192,34 @@ class _Reading:
         return ToolCall(id=block.id, name=block.name, arguments=msgspec.json.encode(block.input).decode())
 
     def _user(self, turn: Turn, where: str) -> None:
-        texts: list[str] = []
+        saying = Saying()
         for number, block in enumerate(turn.content):
             at = f"{where}.content[{number}]"
             if block.type == "tool_result":
-                self._say(texts)
-                texts = []
+                self._say(saying)
+                saying = Saying()
                 self.messages.append(self._result(block, at))
             else:
-                texts.append(self.text(block, at))
-        if texts or not turn.content:
-            self._say(texts or [""])
+                self._add(saying, block, at)
+        if not turn.content:
+            saying.say("")
+        self._say(saying)
 
-    def _say(self, texts: Sequence[str]) -> None:
-        """Text of the user, who may have said something just before."""
-        if not texts:
+    def _add(self, saying: Saying, block: ResultBlock, where: str) -> None:
+        if block.type == "image":
+            saying.show(_source(block, where))
+        else:
+            saying.say(self.text(block, where))
+
+    def _say(self, saying: Saying) -> None:
+        """Of the user, who may have said something just before."""
+        if saying.is_empty:
             return
-        said = "\n".join(texts)
+        said = saying.said()
         if self.messages and self.messages[-1].role == "user":
-            said = _joined(self.messages.pop().content, said)
-        self.messages.append(Message(role="user", content=said))
+            before = self.messages.pop()
+            said = Said(before.content, before.images).then(said)
+        self.messages.append(Message(role="user", content=said.content, images=said.images))
 
     def _result(self, block: Block, where: str) -> Message:
         if block.tool_use_id is None:
@@ -210,9 +230,11 @@ class _Reading:
                 f"No call of the turn before has the id `{block.tool_use_id}`.",
                 "Send each result once, in the message that follows its `tool_use` block.",
             )
-        parts = block.content or []
-        said = "\n".join(self.text(part, f"{where}.content[{number}]") for number, part in enumerate(parts))
-        return Message(role="tool", content=_FAILED + said if block.is_error else said, tool_call_id=block.tool_use_id)
+        saying = Saying(_FAILED if block.is_error else "")
+        for number, part in enumerate(block.content or []):
+            self._add(saying, part, f"{where}.content[{number}]")
+        said = saying.said()
+        return Message(role="tool", content=said.content, images=said.images, tool_call_id=block.tool_use_id)
 
     def _check_answered(self) -> None:
         for call, where in self.unanswered.items():
@@ -220,6 +242,28 @@ class _Reading:
                 where,
                 f"The call `{call}` has no result.",
                 "Send a `tool_result` block for each call, in the message that follows it.",
+            )
+
+
+def _source(block: ResultBlock, where: str) -> str:
+    """Where the picture is. Raises UsageError for what is no place that pictures are taken from."""
+    source = block.source
+    if source is None:
+        raise _missing(where, "source")
+    match source.type:
+        case "base64":
+            if source.data is None:
+                raise _missing(f"{where}.source", "data")
+            return inline(source.data, source.media_type or "")
+        case "url":
+            if source.url is None:
+                raise _missing(f"{where}.source", "url")
+            return source.url
+        case other:
+            raise wrong(
+                f"{where}.source.type",
+                f"A picture from a source of type `{other}` is not taken.",
+                "Send `base64` or `url`; no files are kept here.",
             )
 
 

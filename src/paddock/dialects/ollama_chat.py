@@ -14,11 +14,12 @@ from paddock.dialects.ollama_fields import (
     ignored_options,
     is_nothing,
     keep_alive_of,
-    refuse_images,
+    pictures_of,
     sampling_of,
     thinking_of,
 )
 from paddock.dialects.openai_fields import Fields, ShortText, parse, read_object, unknown_names, wrong
+from paddock.dialects.saying import check_may_show
 from paddock.vocabulary import ChatRequest, Message, Tool, ToolCall
 
 MESSAGES_MAX: Final = 10_000
@@ -50,7 +51,7 @@ class ChatMessage(Members):
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     thinking: str = ""
-    images: list[Any] = Field(default_factory=list[Any])
+    images: list[str] = Field(default_factory=list[str], description="Pictures, in base64.")
     tool_calls: Annotated[list[CalledTool], Field(max_length=CALLS_MAX)] = Field(default_factory=list[CalledTool])
     tool_name: ShortText = Field(default="", description="With role `tool`: which function this is the result of.")
     tool_call_id: ShortText = Field(default="", description="With role `tool`: which call this is the result of.")
@@ -88,7 +89,7 @@ def parse_chat(body: bytes, *, request_id: str, tenant: str) -> Asked:
         model=fields.model,
         sampling=sampling,
         left_open=left_open,
-        messages=_messages(fields.messages, fields.model),
+        messages=_messages(fields.messages),
         tenant=tenant,
         tools=_tools(fields.tools),
         format=format_of(fields),
@@ -123,13 +124,14 @@ def _tools(given: Sequence[ToolFields]) -> tuple[Tool, ...]:
     )
 
 
-def _messages(given: Sequence[ChatMessage], model: str) -> tuple[Message, ...]:
+def _messages(given: Sequence[ChatMessage]) -> tuple[Message, ...]:
     """Turns as templates take them. Calls get ids where they have none, and results find their calls."""
     turns: list[Message] = []
     waiting: list[ToolCall] = []  # calls without a result
     for number, message in enumerate(given):
         where = f"messages[{number}]"
-        refuse_images(message.images, f"{where}.images", model)
+        if message.images:
+            check_may_show(message.role, f"{where}.images")
         if message.role == "tool":
             turns.append(_result(message, where, waiting))
             continue
@@ -140,7 +142,15 @@ def _messages(given: Sequence[ChatMessage], model: str) -> tuple[Message, ...]:
         if calls and message.role != "assistant":
             raise wrong(f"{where}.tool_calls", "Only the assistant calls tools.", "Leave `tool_calls` out.")
         waiting.extend(calls)
-        turns.append(Message(role=message.role, content=message.content, reasoning=message.thinking, tool_calls=calls))
+        turns.append(
+            Message(
+                role=message.role,
+                content=message.content,
+                images=pictures_of(message.images),
+                reasoning=message.thinking,
+                tool_calls=calls,
+            )
+        )
     return tuple(turns)
 
 
@@ -174,4 +184,10 @@ def _result(message: ChatMessage, where: str, waiting: list[ToolCall]) -> Messag
             "Send the assistant's message with its `tool_calls` before it.",
         )
     waiting.remove(answered)
-    return Message(role="tool", content=message.content, name=answered.name, tool_call_id=answered.id)
+    return Message(
+        role="tool",
+        content=message.content,
+        images=pictures_of(message.images),
+        name=answered.name,
+        tool_call_id=answered.id,
+    )

@@ -1,6 +1,6 @@
 """What `/api/chat` and `/api/generate` have in common: options, format, thinking, and how long the model stays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, cast
 
@@ -18,8 +18,9 @@ from paddock.dialects.openai_fields import (
     parse,
     wrong,
 )
+from paddock.dialects.saying import inline
 from paddock.errors import UsageError
-from paddock.vocabulary import ChatRequest, FormatKind, OutputFormat, Sampling, Thinking
+from paddock.vocabulary import ChatRequest, FormatKind, OutputFormat, Picture, Sampling, Thinking
 
 TOP_LOGPROBS_MAX: Final = 20
 OPTIONS_MAX: Final = 128
@@ -191,10 +192,9 @@ def ignored_options(fields: CommonFields, unknown: tuple[str, ...]) -> tuple[str
     return (*unknown, *cut, *passed)
 
 
-def refuse_images(images: object, where: str, model: str) -> None:
-    """Raises UsageError where there are some."""
-    if images:
-        raise wrong(where, f"`{model[:80]}` reads no images.", "Send text.")
+def pictures_of(images: Sequence[str]) -> tuple[Picture, ...]:
+    """Pictures in base64. They stand before the text, as Ollama has it."""
+    return tuple(Picture(source=data if data.startswith("data:") else inline(data)) for data in images)
 
 
 def _options(given: Mapping[str, Any]) -> OptionFields:

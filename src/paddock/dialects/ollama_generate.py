@@ -12,7 +12,7 @@ from paddock.dialects.ollama_fields import (
     ignored_options,
     is_nothing,
     keep_alive_of,
-    refuse_images,
+    pictures_of,
     sampling_of,
     thinking_of,
 )
@@ -31,7 +31,7 @@ class GenerateFields(CommonFields):
     context: Annotated[list[int], Field(max_length=NUMBERS_MAX)] = Field(
         default_factory=list[int], description="What the last answer brought, to go on from there."
     )
-    images: list[Any] = Field(default_factory=list[Any])
+    images: list[str] = Field(default_factory=list[str], description="Pictures, in base64.")
     template: str = Field(default="", description="Not taken: a template of a request is a program of a stranger.")
     suffix: str = Field(default="", description="Not taken: the models here do not write between two texts.")
 
@@ -70,7 +70,6 @@ def parse_generate(body: bytes, *, request_id: str, tenant: str) -> Asked:
 
 
 def _refuse(fields: GenerateFields, given: dict[str, Any]) -> None:
-    refuse_images(fields.images, "images", fields.model)
     if fields.template:
         raise wrong(
             "template",
@@ -82,8 +81,8 @@ def _refuse(fields: GenerateFields, given: dict[str, Any]) -> None:
     for name in _IMAGE_MAKING:
         if given.get(name):
             raise wrong(name, f"`{name}` is for images, and no model here makes any.", "Leave it out.")
-    if fields.raw and (fields.system or fields.context):
-        name = "system" if fields.system else "context"
+    if fields.raw and (fields.system or fields.context or fields.images):
+        name = "system" if fields.system else "context" if fields.context else "images"
         raise wrong(name, f"`{name}` has no place in a raw prompt.", "Write it into the prompt, or leave `raw` out.")
 
 
@@ -93,4 +92,4 @@ def _messages(fields: GenerateFields) -> tuple[Message, ...]:
     if fields.system:
         before = tuple(message for message in before if message.role != "system")
         before = (Message(role="system", content=fields.system), *before)
-    return (*before, Message(role="user", content=fields.prompt))
+    return (*before, Message(role="user", content=fields.prompt, images=pictures_of(fields.images)))

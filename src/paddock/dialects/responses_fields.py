@@ -38,12 +38,22 @@ def _as_parts(value: Any) -> Any:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
+def _as_url(value: Any) -> Any:
+    """Chat completions have an object around it, and clients mix the two up."""
+    return cast("dict[str, Any]", value).get("url") if isinstance(value, dict) else value
+
+
 class PartFields(Fields):
     """A piece of a message, of a function's output or of a thought."""
 
     type: Annotated[str, _IDS]
     text: str | None = None
     refusal: str | None = None
+    image_url: Annotated[str | None, BeforeValidator(_as_url, json_schema_input_type=str | None)] = Field(
+        default=None, description="Of a picture: a data URI, or an http or https address."
+    )
+    file_id: Annotated[str, _IDS] | None = Field(default=None, description="Not taken: no files are kept here.")
+    detail: ShortText | None = Field(default=None, description="Taken; pictures are read as large as the model can.")
 
 
 Parts = Annotated[

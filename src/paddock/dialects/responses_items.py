@@ -9,18 +9,14 @@ from typing import Any, Final, TypeVar, cast
 
 from paddock.dialects.openai_fields import wrong
 from paddock.dialects.responses_fields import ItemFields, PartFields
+from paddock.dialects.saying import Said, Saying
 from paddock.vocabulary import Message, ToolCall
 
 Item = Mapping[str, Any]
 Value = TypeVar("Value")
 
-_UNSEEN: Final = {
-    "input_image": "images",
-    "image_url": "images",
-    "input_file": "files",
-    "input_audio": "audio",
-    "computer_screenshot": "images",
-}
+_UNSEEN: Final = {"input_file": "files", "input_audio": "audio"}
+_PICTURES: Final = ("input_image", "image_url", "computer_screenshot")
 _TEXTS: Final = ("text", "input_text", "output_text", "summary_text", "reasoning_text")
 
 
@@ -58,13 +54,14 @@ def messages_of(items: Sequence[Item], *, instructions: str | None, first: int) 
         where = f"input[{max(number - first, 0)}]"
         match item["type"]:
             case "message" if item["role"] == "assistant":
-                turns.assistant.texts.append(_said(item["content"]))
+                turns.assistant.texts.append(_said(item["content"]).content)
             case "message":
                 role = "system" if item["role"] == "developer" else str(item["role"])
-                turns.say(Message(role=role, content=_said(item["content"])))
+                said = _said(item["content"])
+                turns.say(Message(role=role, content=said.content, images=said.images))
             case "reasoning":
                 thought = item.get("content") or item.get("summary") or ()
-                turns.assistant.thoughts.append(_said(thought))
+                turns.assistant.thoughts.append(_said(thought).content)
             case "function_call":
                 turns.call(ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"]), where)
             case _:
@@ -97,7 +94,7 @@ class _Turns:
         self._names[call.id] = call.name
         self.assistant.calls.append(call)
 
-    def answer(self, call_id: str, output: str, where: str) -> None:
+    def answer(self, call_id: str, output: Said, where: str) -> None:
         name = self._names.get(call_id)
         if name is None:
             raise wrong(
@@ -105,7 +102,8 @@ class _Turns:
                 f"`{call_id}` is no call of this conversation.",
                 "Send the `function_call` before its output, or the `previous_response_id` that it is in.",
             )
-        self.say(Message(role="tool", content=output, name=name, tool_call_id=call_id))
+        told = Message(role="tool", content=output.content, images=output.images, name=name, tool_call_id=call_id)
+        self.say(told)
 
     def finished(self) -> tuple[Message, ...]:
         self._end_assistant()
@@ -148,17 +146,17 @@ def _item(fields: ItemFields, number: int, reading: Reading) -> Item:
                 "id": named("fco"),
                 "type": "function_call_output",
                 "call_id": _needed(fields.call_id, f"{where}.call_id"),
-                "output": _texts(_needed(fields.output, f"{where}.output"), f"{where}.output", reading)[0],
+                "output": _output(_needed(fields.output, f"{where}.output"), f"{where}.output", reading),
                 "status": "completed",
             }
         case "reasoning":
-            thought = _texts(fields.content or (), f"{where}.content", reading)
-            summary = _texts(fields.summary or (), f"{where}.summary", reading)
+            thought = _parts(fields.content or (), f"{where}.content", reading, kind="reasoning_text", sees=False)
+            summary = _parts(fields.summary or (), f"{where}.summary", reading, kind="summary_text", sees=False)
             return {
                 "id": named("rs"),
                 "type": "reasoning",
-                "summary": [{"type": "summary_text", "text": text} for text in summary[1]],
-                "content": [{"type": "reasoning_text", "text": text} for text in thought[1]],
+                "summary": summary,
+                "content": thought,
             }
         case "item_reference":
             found = reading.known.get(_needed(fields.id, f"{where}.id"))
@@ -175,34 +173,57 @@ def _item(fields: ItemFields, number: int, reading: Reading) -> Item:
 
 def _message(fields: ItemFields, where: str, own_id: str, reading: Reading) -> Item:
     role = _needed(fields.role, f"{where}.role")
-    texts = _texts(_needed(fields.content, f"{where}.content"), f"{where}.content", reading)[1]
-    said: list[dict[str, Any]]
-    if role == "assistant":
-        said = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
-    else:
-        said = [{"type": "input_text", "text": text} for text in texts]
+    kind = "output_text" if role == "assistant" else "input_text"
+    content = _needed(fields.content, f"{where}.content")
+    said = _parts(content, f"{where}.content", reading, kind=kind, sees=role == "user")
+    for part in said if role == "assistant" else ():
+        part["annotations"] = []
     item = {"id": own_id, "type": "message", "role": role, "content": said, "status": "completed"}
     return item if fields.phase is None else {**item, "phase": fields.phase}
 
 
-def _texts(parts: Sequence[PartFields], where: str, reading: Reading) -> tuple[str, Sequence[str]]:
-    """What `parts` say, together and each. Raises UsageError for whatever is not text."""
-    texts: list[str] = []
-    for number, part in enumerate(parts):
-        if part.type in _UNSEEN:
-            raise wrong(f"{where}[{number}]", f"`{reading.model[:80]}` reads no {_UNSEEN[part.type]}.", "Send text.")
-        text = part.refusal if part.type == "refusal" else part.text
-        if part.type not in (*_TEXTS, "refusal"):
-            raise wrong(f"{where}[{number}].type", f"Parts of type `{part.type[:80]}` are not taken.", "Send text.")
-        texts.append(_needed(text, f"{where}[{number}].text"))
-    return "\n".join(texts), texts
+def _output(parts: Sequence[PartFields], where: str, reading: Reading) -> str | list[dict[str, Any]]:
+    """What a function said: a text, unless it showed pictures."""
+    said = _parts(parts, where, reading, kind="input_text", sees=True)
+    return said if any(part["type"] == "input_image" for part in said) else _said(said).content
 
 
-def _said(content: object) -> str:
-    """The text of a kept item."""
+def _parts(parts: Sequence[PartFields], where: str, reading: Reading, *, kind: str, sees: bool) -> list[dict[str, Any]]:
+    """`parts` as they are kept, texts as parts of `kind`. Raises UsageError for what is neither text nor a picture."""
+    return [_part(part, f"{where}[{number}]", reading, kind, sees=sees) for number, part in enumerate(parts)]
+
+
+def _part(part: PartFields, where: str, reading: Reading, kind: str, *, sees: bool) -> dict[str, Any]:
+    if part.type in _PICTURES:
+        return _picture(part, where, sees=sees)
+    if part.type in _UNSEEN:
+        raise wrong(where, f"`{reading.model[:80]}` reads no {_UNSEEN[part.type]}.", "Send text and pictures.")
+    if part.type not in (*_TEXTS, "refusal"):
+        raise wrong(f"{where}.type", f"Parts of type `{part.type[:80]}` are not taken.", "Send text.")
+    text = part.refusal if part.type == "refusal" else part.text
+    return {"type": kind, "text": _needed(text, f"{where}.text")}
+
+
+def _picture(part: PartFields, where: str, *, sees: bool) -> dict[str, Any]:
+    if not sees:
+        raise wrong(where, "Only users and functions show pictures.", "Send them in a message of the user.")
+    if part.file_id is not None:
+        raise wrong(f"{where}.file_id", "No files are kept here.", "Send the picture in `image_url`, as a data URI.")
+    url = _needed(part.image_url, f"{where}.image_url")
+    return {"type": "input_image", "image_url": url, "detail": part.detail or "auto"}
+
+
+def _said(content: object) -> Said:
+    """What a kept item says and shows."""
     if isinstance(content, str):
-        return content
-    return "\n".join(str(part.get("text", "")) for part in cast("Sequence[Mapping[str, object]]", content))
+        return Said(content)
+    saying = Saying()
+    for part in cast("Sequence[Mapping[str, object]]", content):
+        if part.get("type") == "input_image":
+            saying.show(str(part["image_url"]))
+        else:
+            saying.say(str(part.get("text", "")))
+    return saying.said()
 
 
 def _needed(value: Value | None, where: str) -> Value:

@@ -26,8 +26,8 @@ class Said:
 class Saying:
     """A turn while it is read, part by part. Texts that follow each other are lines; a picture stands where it was put."""
 
-    def __init__(self) -> None:
-        self._text = ""
+    def __init__(self, start: str = "") -> None:
+        self._text = start
         self._images: list[Picture] = []
         self._after_text = False
         self.is_empty = True

@@ -45,13 +45,13 @@ class Fetcher:
         settings: Images,
         *,
         look_up: LookUp | None = None,
-        trusted: ssl.SSLContext | None = None,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`look_up` finds a name's addresses, `trusted` says whose certificates count; None asks the system."""
+        """`look_up` finds the addresses of a name, `transport` asks them; None is this machine's way."""
         self._settings = settings
         self._look_up = look_up or self._ask_system
-        self._trusted = trusted
+        self._transport = transport
         self._jitter = jitter
         self._slots = asyncio.Semaphore(settings.fetches_max)
         self._opened: httpx2.AsyncClient | None = None
@@ -171,8 +171,9 @@ class Fetcher:
                 timeout=httpx2.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s),
                 follow_redirects=False,
                 trust_env=False,
-                transport=httpx2.AsyncHTTPTransport(
-                    verify=self._trusted or ssl.create_default_context(),
+                transport=self._transport
+                or httpx2.AsyncHTTPTransport(
+                    verify=ssl.create_default_context(),
                     # None is kept: the next one to the same address may be meant for another name there.
                     limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
                     trust_env=False,

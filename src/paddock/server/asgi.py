@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from paddock.server import failures
+from paddock.server.bodies import Limit
 from paddock.server.description import describe
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
@@ -31,6 +32,7 @@ def make_app(rooms: ServerRooms) -> ASGIApp:
     return Edge(
         make_routes(rooms),
         settings=rooms.config.server,
+        picture_bodies=Limit(rooms.config.images.body_bytes_max, "images.body_bytes_max"),
         keys=rooms.keys,
         life=rooms.life,
         metrics=rooms.metrics,

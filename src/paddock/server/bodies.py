@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -31,15 +32,30 @@ class Budget:
         self._left += count
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one body may have, and the setting that says so."""
+
+    bytes_max: int
+    setting: str
+
+
 class Body:
     """Stands between the server and the application. `receive` raises TooLarge, TooSlow, Overloaded."""
 
     def __init__(
-        self, receive: Receive, headers: Headers, settings: Server, budget: Budget, clock: Callable[[], float]
+        self,
+        receive: Receive,
+        headers: Headers,
+        settings: Server,
+        budget: Budget,
+        clock: Callable[[], float],
+        limit: Limit,
     ) -> None:
         self._receive = receive
         self._headers = headers
         self._settings = settings
+        self._limit = limit
         self._budget = budget
         self._taken = 0
         self._clock = clock
@@ -51,7 +67,7 @@ class Body:
         if self.complete:
             return
         length = self._headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._settings.body_bytes_max:
+        if length.isdigit() and int(length) > self._limit.bytes_max:
             raise self._too_large()
         kind = self._headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -68,7 +84,7 @@ class Body:
             self.complete = True
             return message
         count = len(message.get("body", b""))
-        if self._taken + count > self._settings.body_bytes_max:
+        if self._taken + count > self._limit.bytes_max:
             raise self._too_large()
         if not self._budget.take(count):
             raise Overloaded(
@@ -82,7 +98,7 @@ class Body:
 
     async def linger(self) -> None:
         """Read on for a moment after a refusal, so that a client which is still sending gets to read the answer."""
-        left = max(_LINGER_BYTES, self._settings.body_bytes_max)
+        left = max(_LINGER_BYTES, self._limit.bytes_max)
         try:
             async with asyncio.timeout(_LINGER_S):
                 while not self.complete and left > 0:
@@ -111,8 +127,8 @@ class Body:
             ) from error
 
     def _too_large(self) -> TooLarge:
-        most = human_bytes(self._settings.body_bytes_max)
-        return TooLarge(f"The body is larger than {most}.", hint="Send less, or raise `server.body_bytes_max`.")
+        most = human_bytes(self._limit.bytes_max)
+        return TooLarge(f"The body is larger than {most}.", hint=f"Send less, or raise `{self._limit.setting}`.")
 
 
 def is_sent(headers: Headers) -> bool:

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 from paddock.config.schema import Server
 from paddock.errors import Overloaded, PaddockError
 from paddock.server.asking import Asking, request_id, write_down
-from paddock.server.bodies import Body, Budget
+from paddock.server.bodies import Body, Budget, Limit
 from paddock.server.keys import Keys
 from paddock.server.life import Life, ending
 from paddock.server.origins import Neighbours, cors, preflight
@@ -24,6 +24,16 @@ from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics, RequestMet
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # want no key and answer until the end
 ALWAYS: Final = OPEN | {"/metrics"}  # also while draining
+TAKE_PICTURES: Final = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/api/chat",
+        "/api/generate",
+    }
+)
 
 _log = get_logger("paddock.server")
 
@@ -40,6 +50,7 @@ class Edge:
         app: ASGIApp,
         *,
         settings: Server,
+        picture_bodies: Limit,
         keys: Keys,
         life: Life,
         metrics: Metrics,
@@ -47,6 +58,8 @@ class Edge:
     ) -> None:
         self._app = app
         self._settings = settings
+        self._bodies = Limit(settings.body_bytes_max, "server.body_bytes_max")
+        self._picture_bodies = picture_bodies
         self._keys = keys
         self._life = life
         self._metrics = metrics
@@ -61,7 +74,8 @@ class Edge:
         asked = scope["method"]
         asking = Asking(id="", meter=self._metrics.request(method=asked, request_id=""))
         asking.id = asking.meter.request_id = request_id(headers.get("x-request-id"))
-        body = Body(receive, headers, self._settings, self._budget, self._clock)
+        limit = self._picture_bodies if scope["path"] in TAKE_PICTURES else self._bodies
+        body = Body(receive, headers, self._settings, self._budget, self._clock, limit)
         answer = _Answer(send, asking.id, body, head=asked == "HEAD")
         inner: Scope = {**scope, "method": "GET"} if asked == "HEAD" else dict(scope)
         write_down(inner, asking)
