@@ -179,12 +179,11 @@ def test_ctrl_c_ends_a_single_answer_and_its_runner(variables: dict[str, str]) -
 
 def test_guessing_ahead_changes_no_answer_and_is_told(variables: dict[str, str]) -> None:
     """`--draft` takes a name like any other; what is promised is the same text."""
-    words = ["run", "pony", LONG, *GREEDY, "--max-tokens", "40", "--json"]
+    words = ["run", "pony", LONG, *GREEDY, "--max-tokens", "24", "--json"]
     plain = json.loads(paddock(words, variables).stdout)
     ngrams = json.loads(paddock([*words, "--ngrams"], variables).stdout)
     drafted = json.loads(paddock([*words, "--draft", "foal"], variables).stdout)
-    both = json.loads(paddock([*words, "--draft", "foal", "--ngrams"], variables).stdout)
-    assert plain["text"] == ngrams["text"] == drafted["text"] == both["text"]
+    assert plain["text"] == ngrams["text"] == drafted["text"]
     assert 0 < drafted["usage"]["accepted_tokens"] <= drafted["usage"]["drafted_tokens"]
 
 

@@ -15,7 +15,7 @@ from tests.faults.harness import SOAK, Ordeal
 from tests.library import models
 from tests.server.running import eventually, finished, running, variables
 
-KILLS = 25 if SOAK else 3
+KILLS = 25 if SOAK else 2
 NAME = "org/slow"
 
 

@@ -1,7 +1,7 @@
 """What every Fleet promises, written against the protocol alone. Whoever makes another fleet passes this, unchanged.
 
 A fleet under test runs the toy model (tests/fakes/toy_runner.py), with times short enough that a silent or hung runner is
-found within some four seconds, a load given up after some ten, and a crashed runner comes back within about one.
+found within some five seconds, a load given up after some ten, and a crashed runner comes back within about one.
 """
 
 import asyncio
