@@ -81,12 +81,30 @@ def _leases(server: Process) -> int:
     return server.get("/admin/models/status").json()["loaded_models"]["pony"]["leases"]
 
 
+class Begun:
+    """A client whose question is on its way: the server has taken it, and answers once it knows the rest."""
+
+    def __init__(self, server: Process) -> None:
+        self._body = json.dumps({**LONG, "stream": False, "max_tokens": 3}).encode()
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        self._socket = socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2])), timeout=60)
+        self._socket.sendall(head + b"content-length: %d\r\n\r\n" % len(self._body) + self._body[:10])
+        assert eventually(lambda: "paddock_active_requests 2.0" in server.get("/metrics").text)  # this and the look itself
+
+    def end(self) -> bytes:
+        """Say the rest, and hear the first words of the answer."""
+        with self._socket:
+            self._socket.sendall(self._body[10:])
+            return self._socket.recv(64)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
     """An upgrade or a Ctrl-C must not cut off who is being answered, and must not leave processes behind."""
     with running(tmp_path, **PONY) as server:
         assert eventually(lambda: pony_is_ready(server))
-        stream = Stream(server, max_tokens=300)
+        begun = Begun(server)
+        stream = Stream(server, max_tokens=60)
         runners = server.runners
         server.process.send_signal(number)
         assert eventually(lambda: server.get("/readyz").status_code == 503)
@@ -94,6 +112,7 @@ def test_a_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
         refused = server.post("/v1/chat/completions", json=LONG)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
         assert refused.json()["error"]["code"] == "draining"
+        assert begun.end().startswith(b"HTTP/1.1 200")
         assert stream.was_whole, stream.lines[-3:]
         assert server.ends() == 0
         assert runners
