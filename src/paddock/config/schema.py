@@ -287,6 +287,7 @@ class Server(Section):
     bodies_bytes_max: Size = Field(
         default=parse_size("512MB"), description="The most that the bodies of all requests take at once."
     )
+    inputs_max: Count = Field(default=2048, description="The most texts or documents of one embedding request.")
     header_bytes_max: Size = Field(default=parse_size("64KB"), description="The most that a request's headers take.")
     headers_max: Count = Field(default=128, description="The most headers of a request.")
     url_bytes_max: Size = Field(default=parse_size("8KB"), description="The longest address of a request.")

@@ -57,7 +57,21 @@ class StreamOptions(Fields):
     include_obfuscation: bool | None = None
 
 
-class CommonFields(Fields):
+class ServiceFields(Fields):
+    """How a request is served, whatever it asks for."""
+
+    user: ShortText = Field(default="", description="Taken, and kept nowhere.")
+    priority: Literal["high", "normal", "low"] | Annotated[int, Field(ge=-INT32_MAX, le=INT32_MAX)] | None = Field(
+        default=None,
+        description="Who goes first; of numbers, those below 0 are high, 0 is normal, those above are low.",
+    )
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    keep_alive: Annotated[str, Field(max_length=64)] | float | int | None = Field(
+        default=None, description="How long the model stays in memory unused: `10m`, seconds, `forever`."
+    )
+
+
+class CommonFields(ServiceFields):
     """The fields of both endpoints."""
 
     model: str = Field(default="", description="A name, an alias or a unique short name; empty is the default model.")
@@ -83,15 +97,6 @@ class CommonFields(Fields):
     ] = Field(default_factory=list[str], description="Texts that end the answer; they are not part of it.")
     stop_token_ids: Annotated[list[TokenId], Field(max_length=STOP_TOKENS_MAX)] = Field(default_factory=list[int])
     ignore_eos: bool = Field(default=False, description="Go on past end tokens.")
-    user: ShortText = Field(default="", description="Taken, and kept nowhere.")
-    priority: Literal["high", "normal", "low"] | Annotated[int, Field(ge=-INT32_MAX, le=INT32_MAX)] | None = Field(
-        default=None,
-        description="Who goes first; of numbers, those below 0 are high, 0 is normal, those above are low.",
-    )
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
-    keep_alive: Annotated[str, Field(max_length=64)] | float | int | None = Field(
-        default=None, description="How long the model stays in memory unused: `10m`, seconds, `forever`."
-    )
 
 
 def refuse_what_is_not_taken(given: Mapping[str, Any], *, chat: bool = False) -> None:
@@ -151,7 +156,7 @@ def includes_usage(body: CommonFields) -> bool:
     return bool(options.include_usage)
 
 
-def priority_of(body: CommonFields) -> Priority:
+def priority_of(body: ServiceFields) -> Priority:
     """`priority` says it; without it, `service_tier` does."""
     match body.priority:
         case None:
@@ -163,14 +168,14 @@ def priority_of(body: CommonFields) -> Priority:
             return Priority.HIGH if number < 0 else Priority.LOW if number > 0 else Priority.NORMAL
 
 
-def tier_of(body: CommonFields) -> str | None:
+def tier_of(body: ServiceFields) -> str | None:
     """What the answer says it was served as; None when nobody asked."""
     if body.service_tier is None:
         return None
     return {Priority.HIGH: "priority", Priority.NORMAL: "default", Priority.LOW: "flex"}[priority_of(body)]
 
 
-def keep_alive_of(body: CommonFields) -> str | None:
+def keep_alive_of(body: ServiceFields) -> str | None:
     """As the pool takes it. Raises UsageError when it is no duration."""
     if body.keep_alive is None:
         return None

@@ -9,7 +9,11 @@ from paddock.runner.worker import Opened, OpenModel
 from paddock.vocabulary import ModelFormat, ModelKind
 
 _TEXT: Final = ("paddock.runner.mlx.opening", "open_model")
-_PLACES: Final = {(ModelFormat.MLX, ModelKind.TEXT): _TEXT, (ModelFormat.MLX, ModelKind.VISION): _TEXT}
+_PLACES: Final = {
+    (ModelFormat.MLX, ModelKind.TEXT): _TEXT,
+    (ModelFormat.MLX, ModelKind.VISION): _TEXT,
+    (ModelFormat.MLX, ModelKind.EMBEDDINGS): ("paddock.runner.embedding.opening", "open_mlx"),
+}
 
 
 def open_model(options: LoadOptions) -> Opened:

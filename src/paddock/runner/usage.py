@@ -31,6 +31,12 @@ class WorkNotes:
         self._step_tokens = max(self._step_tokens, fed)
         self._tokens = max(self._tokens, seen)
 
+    def batch(self, *, tokens: int, longest: int) -> None:
+        """So many were fed at once, padding included, in rows of at most `longest`; nothing of them is kept."""
+        self._step_tokens = max(self._step_tokens, tokens)
+        self._context = max(self._context, longest)
+        self._tokens = max(self._tokens, tokens)
+
     def cache(self, kv_bytes: int) -> None:
         """So much is held of keys, values and states now."""
         self._kv_bytes = max(self._kv_bytes, kv_bytes)

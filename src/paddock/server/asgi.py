@@ -11,15 +11,28 @@ from paddock.server.bodies import Limit
 from paddock.server.description import describe
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes import admin, anthropic, health, metrics, ollama, openai, responses, root
+from paddock.server.routes import (
+    admin,
+    anthropic,
+    embeddings,
+    health,
+    metrics,
+    ollama,
+    ollama_embed,
+    openai,
+    responses,
+    root,
+)
 
 # Each module of `routes` makes one router from what it is handed. What is asked for most comes first: an address is looked
 # for in one after the other.
 ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
     openai.router,
+    embeddings.router,
     responses.router,
     anthropic.router,
     ollama.router,
+    ollama_embed.router,
     admin.router,
     health.router,
     metrics.router,

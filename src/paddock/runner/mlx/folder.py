@@ -89,7 +89,7 @@ def read_folder(path: Path, name: str) -> ModelFolder:
     config = _read_json(path / "config.json", name)
     if config is None:
         raise Incompatible(f"`{name}` has no config.json.", hint=_PULL_AGAIN)
-    if not isinstance(config.get("model_type"), str) or not config["model_type"].isidentifier():
+    if not isinstance(config.get("model_type"), str) or not config["model_type"].replace("-", "_").isidentifier():
         raise Corrupt(f"The config.json of `{name}` names no `model_type`.", hint=_PULL_AGAIN)
     if config.get("model_file") is not None:
         raise Incompatible(

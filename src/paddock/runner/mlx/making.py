@@ -14,7 +14,8 @@ from paddock.runner.mlx.dispatch import install, kv_bytes_per_token, paged_shape
 from paddock.runner.mlx.drafter import MlxDrafter
 from paddock.runner.mlx.executor import MlxExecutor
 from paddock.runner.mlx.lane import Lane
-from paddock.runner.mlx.loading import WORK_BYTES, Weights, device_kind
+from paddock.runner.mlx.layout import WORK_BYTES, device_kind
+from paddock.runner.mlx.loading import Weights
 from paddock.runner.mlx.paged import PagedLane
 from paddock.runner.mlx.seam import layer_caches
 from paddock.runner.mlx.solo import SoloLane
