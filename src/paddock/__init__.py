@@ -13,7 +13,7 @@ from paddock.version import VERSION
 
 TYPE_CHECKING = False  # as `typing` has it, without loading `typing`
 if TYPE_CHECKING:
-    from paddock.client.asking import Answer, Part
+    from paddock.client.asking import Answer, Embeddings, Part
     from paddock.client.opening import open_paddock as open  # noqa: A004 (its name is `paddock.open`)
     from paddock.client.paddock import Paddock, Session
     from paddock.client.sync import SyncPaddock, SyncSession, open_sync
@@ -26,6 +26,7 @@ __version__ = VERSION
 # Where each name is; nothing is imported before somebody asks for it.
 _PLACES = {
     "Answer": ("paddock.client.asking", "Answer"),
+    "Embeddings": ("paddock.client.asking", "Embeddings"),
     "Message": ("paddock.vocabulary", "Message"),
     "ModelInfo": ("paddock.vocabulary", "ModelInfo"),
     "Paddock": ("paddock.client.paddock", "Paddock"),
@@ -42,6 +43,7 @@ _PLACES = {
 
 __all__ = [
     "Answer",
+    "Embeddings",
     "Message",
     "ModelInfo",
     "Paddock",

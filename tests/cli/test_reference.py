@@ -99,7 +99,7 @@ def test_every_document_is_what_its_schema_says(cli: Cli) -> None:
                 assert complaints(line["progress"], {"$ref": "#/$defs/ProgressEvent"}, schema) == []
         seen.add(command)
     # These want a model that runs, a process or a server: their own tests look at them.
-    seen |= {"bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch", "trial"}
+    seen |= {"embed", "bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch", "trial"}
     seen |= {"chat", "chat --show", "chat --rename", "vault", "vault rotate", "vault backup", "vault restore"}
     assert seen == set(document_types()), "a command whose document nobody looks at"
 

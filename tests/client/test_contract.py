@@ -19,7 +19,15 @@ from paddock.chats.messages import (
 )
 from paddock.client.opening import open_paddock
 from paddock.client.paddock import Paddock
-from paddock.errors import InUse, ModelNotFound, NotFound, PaddockError, UsageError
+from paddock.errors import (
+    InUse,
+    ModelNotFound,
+    NotFound,
+    PaddockError,
+    PromptTooLong,
+    UsageError,
+    WrongKindOfModel,
+)
 from paddock.library.pulling.plan import PullOptions
 from paddock.pool.status import MemoryState
 from paddock.vocabulary import FinishReason, Message, ModelStatus, Origin, PullStatus, ToolCall, Usage
@@ -259,3 +267,19 @@ async def test_a_turn_that_fails_leaves_no_trace(paddock: Paddock) -> None:
         await session.say("Hello")
     assert session.messages == []
     await session.close()
+
+
+async def test_texts_become_vectors(paddock: Paddock) -> None:
+    """The same numbers, counts and refusals on both sides."""
+    made = await paddock.embed(["A horse runs.", "What is 3 plus 4?", [2, 100, 3]], model="pony-embed")
+    assert made.model == "pony-embed"
+    assert [len(vector) for vector in made.vectors] == [256] * 3
+    assert sum(number**2 for number in made.vectors[0]) == pytest.approx(1, abs=1e-5)
+    assert (made.tokens[2], made.truncated_tokens) == (3, 0)
+    assert (await paddock.embed("horse " * 600, model="pony-embed", truncate=True)).truncated_tokens == 90
+    with pytest.raises(PromptTooLong, match="reads 512"):
+        await paddock.embed("horse " * 600, model="pony-embed")
+    with pytest.raises(WrongKindOfModel, match="writes text"):
+        await paddock.embed("a", model=PONY)
+    with pytest.raises(UsageError, match="Text 1 is empty"):
+        await paddock.embed(["a", ""], model="pony-embed")

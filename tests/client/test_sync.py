@@ -30,6 +30,7 @@ def test_a_plain_program_pulls_loads_asks_and_converses(site: Site, server: Runn
         assert models.pull("org/tiny", on_progress=events).name == "org/tiny"
         assert events.last.percentage == 100
         assert models.load("pony").model_id == "pony"
+        assert len(models.embed("A horse", model="pony-embed").vectors[0]) == 256
         answer = models.chat("What is 3 plus 4?", model="pony", temperature=0, max_tokens=12)
         pieces = list(models.stream("What is 3 plus 4?", model="pony", temperature=0, max_tokens=12))
         assert "".join(piece.text for piece in pieces) == answer.text

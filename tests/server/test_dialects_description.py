@@ -29,6 +29,9 @@ SOUND: Final[dict[str, dict[str, Any]]] = {
     "/v1/messages/count_tokens": {"messages": MESSAGES},
     "/api/chat": {"messages": MESSAGES, "options": {"num_predict": TOKENS_MAX}},
     "/api/generate": {"prompt": "Hi", "options": {"num_predict": TOKENS_MAX}},
+    "/v1/embeddings": {"input": "Hi", "model": "pony-embed"},
+    "/api/embed": {"input": "Hi", "model": "pony-embed"},
+    "/api/embeddings": {"prompt": "Hi", "model": "pony-embed"},
     "/api/show": {},
     "/api/copy": {"source": "foal", "destination": "foal-again"},
 }
@@ -86,7 +89,7 @@ def body_of(path: str, kind: str, drawn: dict[str, Any], data: strategies.DataOb
     for name in LIMITS:
         if name not in sound:
             body.pop(name, None)
-    return body | {"model": "pony"}
+    return body | {"model": sound.get("model", "pony")}
 
 
 def test_every_operation_of_every_dialect_answers_as_it_is_described(description: Any) -> None:

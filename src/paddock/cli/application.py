@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     "Talk": (
         Command(("run",), "run:run", "Ask a model once."),
         Command(("chat",), "chat:chat", "Talk with a model; what was said is kept."),
+        Command(("embed",), "embed:embed", "Make vectors of texts, to compare their meaning."),
         Command(("bench",), "bench:bench", "Measure how fast a model is on this machine."),
         Command(("trial",), "trial:trial", "Find out what a model really can."),
     ),

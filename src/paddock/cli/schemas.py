@@ -31,6 +31,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "chat --show": "chats:Chat",
     "chat --rename": "chats:ChatSummary",
     "chat --delete": "chats:ChatsDeleted",
+    "embed": "embed:EmbedDocument",
     "bench": "bench:BenchDocument",
     "trial": "trial:TrialResult",
     "serve": "serve:ServeDocument",

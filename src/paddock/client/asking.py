@@ -2,16 +2,20 @@
 
 import itertools
 import os
+import sys
+from array import array
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from paddock.providers.provider import Accepted, AnswerEvent
-from paddock.vocabulary import ChatRequest, FinishReason, Message, Sampling, Usage
+from paddock.errors import UsageError
+from paddock.providers.provider import Accepted, AnswerEvent, Vectors
+from paddock.vocabulary import ChatRequest, EmbedRequest, FinishReason, Message, Sampling, Usage
 
 _numbers = itertools.count(1)
 _OPEN: Final = ("temperature", "top_p", "max_tokens")
+_FLOAT_BYTES: Final = 4
 _ALWAYS_OPEN: Final = ("top_k", "repetition_penalty")
 
 
@@ -19,6 +23,8 @@ class Answers(Protocol):
     """Of a Provider, all that is needed here; its docstring holds."""
 
     def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]: ...
+
+    async def embed(self, request: EmbedRequest) -> Vectors: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,56 @@ class Part:
     model: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embeddings:
+    """Vectors of texts, in their order; each has the length 1, so that a product of two says how alike they are."""
+
+    vectors: "tuple[array[float], ...]"  # of float32
+    tokens: tuple[int, ...]  # of each text as the model read it
+    truncated_tokens: int  # that were cut off, all together
+    model: str  # who made them
+
+
+async def embed_texts(
+    provider: Answers,
+    model: str,
+    texts: Sequence[str | Sequence[int]],
+    *,
+    dimensions: int | None,
+    truncate: bool,
+    input_type: str | None,
+) -> Embeddings:
+    """A vector of each."""
+    for number, text in enumerate(texts):
+        if not text:
+            raise UsageError(f"Text {number} is empty.", hint="Leave it out; nothing has no meaning.", param="input")
+    if not texts:
+        raise UsageError("There is nothing to embed.", hint="Give a text, or several.", param="input")
+    request = EmbedRequest(
+        id=f"python-{os.getpid()}-{next(_numbers)}",
+        model=model,
+        inputs=tuple(text if isinstance(text, str) else tuple(text) for text in texts),
+        dimensions=dimensions,
+        truncate=truncate,
+        input_type=input_type,
+    )
+    told = await provider.embed(request)
+    embedded = told.embedded
+    width = embedded.dimensions * _FLOAT_BYTES
+    vectors: list[array[float]] = []
+    for begin in range(0, len(embedded.vectors), width):
+        vector = array("f", embedded.vectors[begin : begin + width])
+        if sys.byteorder == "big":
+            vector.byteswap()
+        vectors.append(vector)
+    return Embeddings(
+        vectors=tuple(vectors),
+        tokens=embedded.tokens,
+        truncated_tokens=sum(embedded.cut),
+        model=told.accepted.model,
+    )
 
 
 async def stream_answer(

@@ -6,7 +6,17 @@ from contextlib import aclosing
 from typing import TypedDict, Unpack
 
 from paddock.catalog.compare import Comparison
-from paddock.client.asking import Answer, Answers, Manner, Part, as_messages, stream_answer, whole_answer
+from paddock.client.asking import (
+    Answer,
+    Answers,
+    Embeddings,
+    Manner,
+    Part,
+    as_messages,
+    embed_texts,
+    stream_answer,
+    whole_answer,
+)
 from paddock.client.interface import ModelLibrary, ModelPool, SavedChats
 from paddock.errors import PaddockError
 from paddock.library.details import ModelDetails
@@ -146,6 +156,25 @@ class Paddock:
         async with aclosing(stream_answer(self._provider, model, as_messages(asked, system), Manner(**how))) as parts:
             async for part in parts:
                 yield part
+
+    async def embed(
+        self,
+        texts: str | Sequence[str | Sequence[int]],
+        *,
+        model: str,
+        dimensions: int | None = None,
+        truncate: bool = False,
+        input_type: str | None = None,
+    ) -> Embeddings:
+        """A vector of each text, or of its tokens. `dimensions` wants a model that was trained for shorter vectors.
+
+        `truncate` cuts texts that are too long, which are refused otherwise; `input_type` names one of the model's prompts,
+        `query` and `document` for most. Raises WrongKindOfModel for a model that writes, PromptTooLong, UsageError.
+        """
+        asked = (texts,) if isinstance(texts, str) else texts
+        return await embed_texts(
+            self._provider, model, asked, dimensions=dimensions, truncate=truncate, input_type=input_type
+        )
 
     def session(self, model: str, *, system: str | None = None, **how: Unpack[HowToAnswer]) -> "Session":
         """A conversation that remembers what was said. The model is warmed up meanwhile: call it in a coroutine."""

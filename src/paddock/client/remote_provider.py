@@ -1,5 +1,6 @@
 """Answers from a running server, as one's own provider gives them. Speaks OpenAI's dialect."""
 
+from base64 import b64decode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
@@ -7,8 +8,8 @@ import msgspec
 
 from paddock.client.connection import Connection, Event, error_of
 from paddock.errors import NetworkError, UsageError
-from paddock.providers.provider import Accepted, AnswerEvent, Piece
-from paddock.vocabulary import ChatRequest, FinishReason, GenerateEvent, Message, Usage
+from paddock.providers.provider import Accepted, AnswerEvent, Piece, Vectors
+from paddock.vocabulary import ChatRequest, Embedded, EmbedRequest, FinishReason, GenerateEvent, Message, Usage
 
 _ENDED: Final = b"[DONE]"
 
@@ -39,6 +40,21 @@ class _Usage(msgspec.Struct):
     completion_tokens: int = 0
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Vector(msgspec.Struct):
+    embedding: str
+    tokens: int = 0
+
+
+class _EmbedUsage(msgspec.Struct):
+    truncated_tokens: int = 0
+
+
+class _Embeddings(msgspec.Struct):
+    data: list[_Vector]
+    model: str
+    usage: _EmbedUsage
 
 
 class _Chunk(msgspec.Struct):
@@ -86,6 +102,33 @@ class RemoteProvider:
             for index, reason in sorted(ends.items()):
                 told = usage if index == last else Usage()
                 yield Piece(choice=index, event=GenerateEvent(id=request.id, finish_reason=reason, usage=told))
+
+    async def embed(self, request: EmbedRequest) -> Vectors:
+        """As a Provider does. Of what was cut only the sum is told."""
+        body: dict[str, Any] = {
+            "model": request.model,
+            "input": request.inputs,
+            "encoding_format": "base64",
+            "truncate": request.truncate,
+            "priority": request.priority.name.lower(),
+        }
+        optional = {
+            "dimensions": request.dimensions,
+            "input_type": request.input_type,
+            "keep_alive": request.keep_alive,
+        }
+        body |= {name: value for name, value in optional.items() if value is not None}
+        told = await self._connection.post("/v1/embeddings", _Embeddings, body)
+        rows = [b64decode(each.embedding) for each in told.data]
+        return Vectors(
+            accepted=Accepted(model=told.model, provider="", route=""),
+            embedded=Embedded(
+                vectors=b"".join(rows),
+                dimensions=len(rows[0]) // 4 if rows else 0,
+                tokens=tuple(each.tokens for each in told.data),
+                cut=(told.usage.truncated_tokens,) if told.usage.truncated_tokens else (),
+            ),
+        )
 
 
 def body_of(request: ChatRequest) -> Mapping[str, Any]:

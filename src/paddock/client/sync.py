@@ -51,6 +51,7 @@ class SyncPaddock(Behind[Paddock]):
 
     chat = calls(Paddock.chat)
     stream = iterates(Paddock.stream)
+    embed = calls(Paddock.embed)
 
     @property
     def url(self) -> str | None:

@@ -40,6 +40,7 @@ class EmbeddingFields(ServiceFields):
 class Embedding(Wire, frozen=True, kw_only=True):
     index: int
     embedding: list[float] | str
+    tokens: int  # of this input as the model read it
     object: Literal["embedding"] = "embedding"
 
 
@@ -91,5 +92,8 @@ def write_embeddings(embedded: Embedded, model: str, *, base64: bool) -> bytes:
     usage = EmbeddingUsage(
         prompt_tokens=tokens, total_tokens=tokens, truncated_tokens=sum(embedded.cut) if embedded.cut else UNSET
     )
-    data = [Embedding(index=number, embedding=row) for number, row in enumerate(rows)]
+    data = [
+        Embedding(index=number, embedding=row, tokens=count)
+        for number, (row, count) in enumerate(zip(rows, embedded.tokens, strict=True))
+    ]
     return encode(EmbeddingList(data=data, model=model, usage=usage))

@@ -127,6 +127,19 @@ assert status_of(lambda: client.pull("tiny", insecure=True)) == 400
 assert status_of(lambda: next(client.chat(model="ponny", messages=question, stream=True))) == 404
 
 
+made = client.embed(
+    model="pony-embed", input=["How do I download a model?", "How can I get a model?", "What is 3 plus 4?"]
+)
+one, same, other = made.embeddings
+assert sum(a * b for a, b in zip(one, same, strict=True)) > sum(a * b for a, b in zip(one, other, strict=True))
+assert made.prompt_eval_count > 15
+assert client.embed(model="pony-embed", input="horse " * 600).prompt_eval_count == 512
+older = client.embeddings(model="pony-embed", prompt="How do I download a model?").embedding
+assert max(abs(a - b) for a, b in zip(one, older, strict=True)) < 1e-5
+assert status_of(lambda: client.embed(model="pony-embed", input="horse " * 600, truncate=False)) == 400
+assert status_of(lambda: client.embed(model="pony", input="a")) == 400
+
+
 async def at_once() -> None:
     many = AsyncClient(host=host)
     answers = await asyncio.gather(*(many.chat(model="pony", messages=question, options=exact) for _ in range(16)))

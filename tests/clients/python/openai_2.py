@@ -51,6 +51,10 @@ async def at_once() -> None:
 
 asyncio.run(at_once())
 
+vectors = client.embeddings.create(model="pony-embed", input=["A horse runs.", "What is 3 plus 4?"])
+assert [len(each.embedding) for each in vectors.data] == [256, 256]
+assert vectors.usage.prompt_tokens > 8
+
 assert "pony" in [model.id for model in client.models.list()]
 assert client.models.retrieve("pony").id == "pony"
 try:
