@@ -89,7 +89,8 @@ class Begun:
         head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         self._socket = socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2])), timeout=60)
         self._socket.sendall(head + b"content-length: %d\r\n\r\n" % len(self._body) + self._body[:10])
-        assert eventually(lambda: "paddock_active_requests 2.0" in server.get("/metrics").text)  # this and the look itself
+        # This one and the look itself.
+        assert eventually(lambda: "paddock_active_requests 2.0" in server.get("/metrics").text)
 
     def end(self) -> bytes:
         """Say the rest, and hear the first words of the answer."""
