@@ -64,9 +64,11 @@ def test_a_file_that_others_may_read_is_closed_to_them_and_says_so(path: Path) -
     assert prepare(path) == ()
 
 
-def test_a_file_at_the_newest_version_is_opened_without_alembic(path: Path) -> None:
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_file_that_is_new_or_at_the_newest_version_is_opened_without_alembic(path: Path, is_new: bool) -> None:
     """Every command opens the database; migrating machinery would double its start."""
-    prepare(path)
+    if not is_new:
+        prepare(path)
     program = (
         "import sys; from pathlib import Path; from datetime import datetime; from paddock.db import sqlite\n"
         "sqlite.prepare(Path(sys.argv[1]), now=datetime.now(), busy_timeout_s=5)\n"

@@ -1,7 +1,7 @@
 """A database in one file: created private, checked before use, moved aside when it is beyond use.
 
 Everything here blocks and is called from a worker thread. The usual case, a healthy file at the newest version, touches
-neither Alembic nor a lock.
+neither Alembic nor a lock; a new file is made without Alembic, too.
 """
 
 import errno
