@@ -70,9 +70,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("bundle",), "bundle:bundle", "List and make bundles: models that ship together."),
         Command(("template",), "template:template", "Keep prompt templates, and fill them in."),
     ),
-    "Who may do what": (
-        Command(("vault",), "vault:vault", "See how keys of providers are kept; change, back up, restore."),
-    ),
+    "Who may do what": (Command(("vault",), "vault:vault", "See how keys of providers are kept; change, restore."),),
     "Paddock itself": (
         Command(("config",), "config:config", "Show and change settings."),
         Command(("doctor",), "doctor:doctor", "Check this installation and say what to mend."),
