@@ -9,5 +9,6 @@ Owns sequences, the queue, the scheduler, blocks of KV cache and the prefix inde
     blocks       who holds which block                  solo        the next step, where nothing can be paged
     prefix       which prompts lie in which blocks      pace        how much fits in a step
     paging       what each sequence holds of these      speculation guesses, and how well they went
+    slots        a cache cut into equal parts           slot_planner the next step, over such a cache
     step         the contract with the device           outcome     what a step meant for a sequence
 """

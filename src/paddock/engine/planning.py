@@ -10,7 +10,7 @@ from paddock.engine.prefix import Match
 from paddock.engine.roster import Roster
 from paddock.engine.sequence import Sequence, SequenceState
 from paddock.engine.speculation import Speculation
-from paddock.engine.step import Row
+from paddock.engine.step import Cut, Row
 
 
 class PlannedRows:
@@ -18,6 +18,7 @@ class PlannedRows:
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[Row, Copies]] = {}
+        self.cut: Cut | None = None
 
     def add(self, row: Row, copies: Copies = ()) -> None:
         self._rows[row.sequence_id] = (row, copies)
@@ -40,7 +41,7 @@ class PlannedRows:
 
 
 class Planner(Protocol):
-    """One way to share a device. `PagedPlanner` and `SoloPlanner` are the two."""
+    """One way to share a device: `PagedPlanner`, `SlotPlanner` or `SoloPlanner`."""
 
     def plan(self) -> PlannedRows: ...
 

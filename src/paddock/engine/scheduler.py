@@ -20,6 +20,7 @@ from paddock.engine.planning import PagedPlanner, Planner
 from paddock.engine.prefix import PrefixIndex
 from paddock.engine.roster import Roster
 from paddock.engine.sequence import Sequence, SequenceState
+from paddock.engine.slot_planner import SlotPlanner
 from paddock.engine.solo import SoloPlanner
 from paddock.engine.speculation import Drafter, Speculation
 from paddock.engine.step import Row, RowResult, StepPlan, StepResult
@@ -75,7 +76,8 @@ class Scheduler:
         self._pool = block_pool
         self._roster = Roster(limits, clock)
         self._pace = Pace(limits)
-        self._speculation = Speculation(drafter if limits.pages and limits.draft_tokens_max else None, limits)
+        may_guess = limits.pages or (limits.slots is not None and limits.slots.trims)
+        self._speculation = Speculation(drafter if may_guess and limits.draft_tokens_max else None, limits)
         self._planner: Planner
         self.context_window = limits.context_window  # prompt and answer together; less when the pool is smaller
         if limits.pages:
@@ -84,6 +86,9 @@ class Scheduler:
             paging = Paging(block_pool, prefix, wait_s=limits.shared_prefix_wait_s)
             self._planner = PagedPlanner(limits, self._roster, paging, self._pace, self._speculation)
             self.context_window = min(limits.context_window, block_pool.block_count * block_pool.block_tokens)
+        elif limits.slots is not None:
+            self._planner = SlotPlanner(limits, self._roster, self._pace, self._speculation)
+            self.context_window = min(limits.context_window, limits.slots.tokens_max)
         else:
             self._planner = SoloPlanner(limits, self._roster, self._pace)
         self._sequences: dict[str, Sequence] = {}
@@ -152,7 +157,7 @@ class Scheduler:
         self._steps += 1
         begins, ends = self._roster.take_changes()
         rows = planned.rows
-        plan = StepPlan(number=self._steps, rows=rows, copies=planned.copies, ends=ends, begins=begins)
+        plan = StepPlan(number=self._steps, rows=rows, copies=planned.copies, cut=planned.cut, ends=ends, begins=begins)
         self._hits += sum(each.cached_tokens for each in map(self._sequences.__getitem__, begins) if not each.preempted)
         sequences = tuple(self._sequences[row.sequence_id] for row in rows)
         prefill = sum(len(row.tokens) for row in rows if not _decodes(row))
@@ -203,7 +208,12 @@ class Scheduler:
         return not self._sequences
 
     def stats(self) -> SchedulerStats:
-        pool = self._pool
+        pool, slots = self._pool, self._limits.slots
+        used = total = 0
+        if pool is not None:
+            used, total = pool.used, pool.block_count
+        elif slots is not None:
+            used, total = len(self._roster.running), slots.slots_max
         return SchedulerStats(
             waiting=len(self._roster.queue),
             running=len(self._roster.running),
@@ -213,9 +223,9 @@ class Scheduler:
             preemptions=self._roster.preemptions,
             drafted_tokens=self._drafted,
             accepted_tokens=self._accepted,
-            blocks_used=pool.used if pool else 0,
+            blocks_used=used,
             blocks_cached=pool.cached if pool else 0,
-            blocks_total=pool.block_count if pool else 0,
+            blocks_total=total,
         )
 
     def check(self) -> None:

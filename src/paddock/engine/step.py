@@ -4,7 +4,8 @@
 
 A plan is packed: rows of different length side by side, each with the tokens to feed, where they stand in its sequence,
 and the blocks that hold its keys and values (position p lies in `blocks[p // block_tokens]` at `p % block_tokens`).
-Executors that cannot page ignore `blocks` and keep a cache of their own per sequence.
+Executors that cannot page ignore `blocks` and keep a cache of their own per sequence; where the cache is cut into slots,
+`blocks` is the number of the sequence's slot, and copies are of what lies in a slot as a whole.
 """
 
 from dataclasses import dataclass
@@ -29,12 +30,22 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A cache of slots is cut anew: so many, so wide. `moves`: (from, to) of what stays, old numbers and new ones."""
+
+    slots: int
+    window: int
+    moves: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
     number: int
     rows: tuple[Row, ...]
     copies: tuple[
         tuple[int, int], ...
     ] = ()  # (from, to): whole blocks to copy, in this order, before anything is written
+    cut: Cut | None = None  # before everything else
     ends: tuple[str, ...] = ()  # preempted since the last plan: `Executor.end` before the step
     begins: tuple[str, ...] = ()  # admitted since the last plan: `Executor.begin` before the step, after `ends`
 
