@@ -184,7 +184,7 @@ class SlotPlanner:
             for other in self._roster.running.values():
                 if other.pending <= 1 or (other.tenant, other.namespace) != (sequence.tenant, sequence.namespace):
                     continue
-                common = common_prefix(other.tokens, sequence.tokens, len(sequence.tokens) - 1)
+                common = common_prefix(other.named, sequence.named, len(sequence.tokens) - 1)
                 if common - max(known, other.computed) >= _WORTH_WAITING:
                     self._waits[sequence.id] = _Wait(other, common, other.computed, now)
                     return True

@@ -44,7 +44,7 @@ class Slot:
     @property
     def content(self) -> SequenceOf[int]:
         """The tokens whose keys and values lie in it."""
-        return self.left if self.holder is None else self.holder.tokens[: self.holder.computed]
+        return self.left if self.holder is None else self.holder.named[: self.holder.computed]
 
     @property
     def whose(self) -> tuple[str, str]:
@@ -142,7 +142,7 @@ class Slots:
         content = slot.content
         if not content or slot.whose != (sequence.tenant, sequence.namespace):
             return 0
-        common = common_prefix(content, sequence.tokens, len(sequence.tokens) - 1)
+        common = common_prefix(content, sequence.named, len(sequence.tokens) - 1)
         return common if self.trims or common == len(content) else 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from paddock.engine.limits import SlotBounds
 from paddock.engine.step import StepPlan, StepResult
 from paddock.runner.prompts import Look
 from paddock.vocabulary import Sampling
@@ -25,6 +26,7 @@ class LoadedModel:
     load_seconds: float
     device: str
     blas: str | None = None  # on CPU: the library that does the products
+    slots: SlotBounds | None = None  # without pages: how its cache may be cut into slots; None is the solo lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

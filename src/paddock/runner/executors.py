@@ -9,10 +9,13 @@ from paddock.runner.worker import Opened, OpenModel
 from paddock.vocabulary import ModelFormat, ModelKind
 
 _TEXT: Final = ("paddock.runner.mlx.opening", "open_model")
+_GGUF: Final = ("paddock.runner.llamacpp.opening", "open_model")
 _PLACES: Final = {
     (ModelFormat.MLX, ModelKind.TEXT): _TEXT,
     (ModelFormat.MLX, ModelKind.VISION): _TEXT,
     (ModelFormat.MLX, ModelKind.EMBEDDINGS): ("paddock.runner.embedding.opening", "open_mlx"),
+    (ModelFormat.GGUF, ModelKind.TEXT): _GGUF,
+    (ModelFormat.GGUF, ModelKind.VISION): _GGUF,
 }
 
 

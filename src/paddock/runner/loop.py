@@ -20,6 +20,7 @@ from paddock.engine.outcome import Outcome
 from paddock.engine.prefix import PrefixIndex
 from paddock.engine.scheduler import Scheduler
 from paddock.engine.sequence import Sequence, new_sequence
+from paddock.engine.speculation import NgramDrafter
 from paddock.engine.step import StepPlan
 from paddock.errors import Overloaded, PaddockError, UsageError
 from paddock.runner.channel import RunnerChannel
@@ -356,6 +357,7 @@ def _limits(opened: OpenedModel, options: LoadOptions) -> Limits:
         context_window=min(model.context_window, options.context_window or model.context_window),
         end_token_ids=model.end_token_ids,
         pages=model.pages,
+        slots=model.slots,
         batch_max=options.batch_max,
         queue_max=options.queue_max,
         step_seconds_max=options.step_seconds_max,
@@ -375,7 +377,8 @@ def _scheduler(
 ) -> Scheduler:
     model = opened.executor.model
     if not model.pages:
-        return Scheduler(limits, None, None, clock)
+        drafter = NgramDrafter() if options.ngram_speculation else None
+        return Scheduler(limits, None, None, clock, drafter=drafter)
     pool = BlockPool(model.block_count, model.block_tokens)
     drafter = choose_drafter(opened.drafter, ngrams=options.ngram_speculation, on_broken=on_broken_draft)
     return Scheduler(limits, pool, PrefixIndex(pool), clock, drafter=drafter)

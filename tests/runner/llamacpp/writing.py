@@ -1,0 +1,186 @@
+"""GGUF files for tests: folders with .safetensors written as llama.cpp reads them, and small models with random weights."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+F32 = gguf.GGMLQuantizationType.F32
+Q8_0 = gguf.GGMLQuantizationType.Q8_0
+Q4_0 = gguf.GGMLQuantizationType.Q4_0
+
+_FILE_TYPES = {
+    F32: gguf.LlamaFileType.ALL_F32,
+    Q8_0: gguf.LlamaFileType.MOSTLY_Q8_0,
+    Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0,
+}
+_TENSORS = {
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_OUTSIDE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+
+Tensors = Mapping[str, np.ndarray]
+
+
+def as_gguf(folder: Path, path: Path, kind: gguf.GGMLQuantizationType = F32, **more: Any) -> Path:
+    """The model in `folder` as one file. `more`: `split_tensors_max`, how many tensors a part has at most."""
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    template = folder / "chat_template.jinja"
+    return write(
+        path, config, tensors_of(folder), tokenizer, kind, template.read_text() if template.exists() else None, **more
+    )
+
+
+def random_model(
+    path: Path, architecture: str, kind: gguf.GGMLQuantizationType, *, tokenizer: Path, **claims: Any
+) -> Path:
+    """A model of two layers with pony's vocabulary and weights drawn at random. `claims`: what its header says otherwise."""
+    config = {
+        "model_type": architecture,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "max_position_embeddings": 1024,
+        "vocab_size": 4096,
+        "eos_token_id": 2,
+    }
+    random = np.random.default_rng(1)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return (random.standard_normal(shape) * (shape[-1] ** -0.5)).astype(np.float32)
+
+    tensors = {"model.embed_tokens.weight": drawn(4096, 64), "model.norm.weight": np.ones(64, np.float32)}
+    for layer in range(2):
+        at = f"model.layers.{layer}"
+        tensors |= {
+            f"{at}.{norm}.weight": np.ones(64, np.float32) for norm in ("input_layernorm", "post_attention_layernorm")
+        }
+        widths = {"self_attn.q_proj": 64, "self_attn.k_proj": 32, "self_attn.v_proj": 32, "self_attn.o_proj": 64}
+        tensors |= {f"{at}.{name}.weight": drawn(width, 64) for name, width in widths.items()}
+        if architecture == "qwen2":
+            tensors |= {
+                f"{at}.self_attn.{each}_proj.bias": drawn(width)
+                for each, width in zip("qkv", (64, 32, 32), strict=True)
+            }
+        tensors |= {f"{at}.mlp.{name}_proj.weight": drawn(96, 64) for name in ("gate", "up")}
+        tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
+    return write(path, config | claims, tensors, json.loads((tokenizer / "tokenizer.json").read_text()), kind, None)
+
+
+def write(
+    path: Path,
+    config: Mapping[str, Any],
+    tensors: Tensors,
+    tokenizer: Mapping[str, Any],
+    kind: gguf.GGMLQuantizationType,
+    template: str | None,
+    *,
+    split_tensors_max: int = 0,
+) -> Path:
+    writer = gguf.GGUFWriter(path, config["model_type"], split_max_tensors=split_tensors_max)
+    writer.add_name(path.stem)
+    writer.add_file_type(_FILE_TYPES[kind])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_rope_dimension_count(config["head_dim"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_vocab_size(config["vocab_size"])
+    _add_vocabulary(writer, tokenizer)
+    if template is not None:
+        writer.add_chat_template(template)
+    for name, values in tensors.items():
+        renamed, values = _renamed(name), np.ascontiguousarray(values)
+        if config["model_type"] == "llama" and (".q_proj." in name or ".k_proj." in name):
+            heads = config["num_attention_heads" if ".q_proj." in name else "num_key_value_heads"]
+            values = _interleaved(values, heads)
+        if values.ndim == 1 or kind is F32:
+            writer.add_tensor(renamed, values)
+        else:
+            writer.add_tensor(renamed, gguf.quants.quantize(values, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def tensors_of(folder: Path) -> dict[str, np.ndarray]:
+    """All weights of a folder, in float32."""
+    data = (folder / "model.safetensors").read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    found: dict[str, np.ndarray] = {}
+    for name, tensor in json.loads(data[8:begin]).items():
+        if name == "__metadata__":
+            continue
+        first, last = tensor["data_offsets"]
+        raw = data[begin + first : begin + last]
+        if tensor["dtype"] == "BF16":
+            values = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
+        else:
+            values = np.frombuffer(raw, {"F32": np.float32, "F16": np.float16}[tensor["dtype"]]).astype(np.float32)
+        found[name] = values.reshape(tensor["shape"])
+    return found
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Mapping[str, Any]) -> None:
+    added = {each["content"]: each["id"] for each in tokenizer["added_tokens"]}
+    special = {each["content"] for each in tokenizer["added_tokens"] if each["special"]}
+    tokens = {number: token for token, number in (tokenizer["model"]["vocab"] | added).items()}
+    ordered = [tokens[number] for number in range(len(tokens))]
+
+    def kind(token: str) -> gguf.TokenType:
+        if token in special:
+            return gguf.TokenType.CONTROL
+        return gguf.TokenType.USER_DEFINED if token in added else gguf.TokenType.NORMAL
+
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("starcoder")
+    writer.add_token_list(ordered)
+    writer.add_token_types([kind(token) for token in ordered])
+    writer.add_token_merges(
+        [" ".join(pair) if isinstance(pair, list) else pair for pair in tokenizer["model"]["merges"]]
+    )
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(0)
+    writer.add_add_bos_token(False)
+
+
+def _renamed(name: str) -> str:
+    stem, _, end = name.rpartition(".")
+    if stem in _OUTSIDE:
+        return f"{_OUTSIDE[stem]}.{end}"
+    _, _, layer, rest = stem.split(".", 3)
+    return f"blk.{layer}.{_TENSORS[rest]}.{end}"
+
+
+def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
+    """llama.cpp turns neighbouring values of a llama's heads, where others turn the two halves."""
+    rows = values.shape[0]
+    return values.reshape(heads, 2, rows // heads // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
