@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from paddock.app import BUILTIN_MODELS, World, open_library
-from paddock.catalog.sizing import BLOCK_TOKENS, PAGED, RUNNER_WORK_BYTES, SLAB_BYTES
+from paddock.catalog.sizing import BLOCK_TOKENS, FEATURE_BYTES_MAX, PAGED, RUNNER_WORK_BYTES, SLAB_BYTES
 from paddock.catalog.working_memory import FIRST_STEP_TOKENS, STEP_TOKENS_MAX
 from paddock.config.sources import load_config
 from paddock.engine.limits import Limits
@@ -18,6 +18,8 @@ from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.library.library import Library
 from paddock.library.machine import Machine
 from paddock.runner.mlx import dispatch, loading, making, slabs
+from paddock.runner.mlx.vision import features
+from paddock.runner.mlx.vision.architectures import ARCHITECTURES
 from paddock.vocabulary import GenerateRequest, ModelFormat, Sampling
 from tests.fleet.contract import answer
 
@@ -165,7 +167,9 @@ async def test_what_tells_nothing_is_not_remembered(library: Library, fleet: Sub
 
 def test_the_catalog_knows_the_engine_as_it_is() -> None:
     """The catalog may not import a runner; these numbers are said twice."""
-    assert {"gemma3", "gemma3_text", "mistral", *dispatch.PAGED} == PAGED
+    modules = {place.split(".")[2] for place in dispatch.PAGED}
+    assert {"gemma3", "gemma3_text", "mistral", *modules, *ARCHITECTURES} == PAGED
+    assert FEATURE_BYTES_MAX == features.FEATURE_BYTES_MAX
     assert (SLAB_BYTES, BLOCK_TOKENS) == (slabs.SLAB_BYTES, making.BLOCK_TOKENS)
     assert loading.WORK_BYTES == RUNNER_WORK_BYTES
     limits = Limits(vocabulary=2, context_window=2)

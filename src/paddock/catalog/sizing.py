@@ -30,6 +30,8 @@ from paddock.vocabulary import ModelFormat
 
 PROCESS_BYTES: Final = 93 * MIB  # Python with MLX, resident, no weights and a tokenizer of a few words
 TOKENIZER_WORD_BYTES: Final = 700  # for each word of its vocabulary
+SIGHT_BYTES: Final = 46 * MIB  # the libraries that a model sees with, measured with `pony-vision` beside `pony`
+FEATURE_BYTES_MAX: Final = 256 * MIB  # of pictures, kept by a runner
 CUDA_CONTEXT_BYTES: Final = 512 * MIB
 TOWER_SCORES_BYTES_MAX: Final = 256 * MIB
 RUNNER_WORK_BYTES: Final = 64 * MIB  # what the runner keeps free of its limit
@@ -41,8 +43,10 @@ CORES: Final = 4  # of a machine that nobody has looked at
 # As `paddock.runner.mlx`: which architectures run on pages, and how large those are.
 PAGED: Final = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "phi3", "gemma3", "gemma3_text", "gpt_oss"}
+    | {"idefics3", "llava", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm"}
 )
-HOST: Final = frozenset({"llama", "mistral", "qwen2", "qwen3"})  # on a CPU in float32 they run without MLX
+# On a CPU in float32 they run without MLX.
+HOST: Final = frozenset({"llama", "mistral", "qwen2", "qwen3", "idefics3", "llava", "pixtral", "smolvlm"})
 SLAB_BYTES: Final = 2 * MIB
 BLOCK_TOKENS: Final = 32
 _SOLO_STEP_TOKENS: Final = 256
@@ -179,7 +183,7 @@ def estimate_memory(
     return MemoryEstimate(
         weights_bytes=weights,
         stored_bytes=stored,
-        process_bytes=_process_bytes(device, shape.vocabulary),
+        process_bytes=_process_bytes(device, shape.vocabulary) + _sight_bytes(facts, device),
         kv_value_bytes=value_bytes,
         cache=cache,
         context_window=facts.context_window,
@@ -198,7 +202,7 @@ def estimate_memory(
             fused=is_gguf or not on_cpu,
             keeps=on_cpu and not is_gguf,
             host=wide and architecture in HOST,
-            fixed_bytes=_tower_bytes(config, value_bytes),
+            fixed_bytes=_tower_bytes(config, value_bytes) + _feature_bytes(facts, shape.hidden, value_bytes),
         ),
         products_per_s=cores * CORE_PRODUCTS_PER_S if on_cpu else None,
     )
@@ -298,6 +302,22 @@ def _process_bytes(device: Device, vocabulary: int) -> int:
     if device is Device.CUDA:
         return CUDA_CONTEXT_BYTES
     return PROCESS_BYTES + TOKENIZER_WORD_BYTES * vocabulary
+
+
+def _sight_bytes(facts: Facts, device: Device) -> int:
+    """Of the process of a model that sees."""
+    return SIGHT_BYTES if _sees(facts) and device is not Device.CUDA else 0
+
+
+def _feature_bytes(facts: Facts, hidden: int, value_bytes: int) -> int:
+    """What the tower made of as many pictures as fill the context that plans count with."""
+    if not _sees(facts):
+        return 0
+    return min(min(facts.context_window, WORKING_CONTEXT) * hidden * value_bytes, FEATURE_BYTES_MAX)
+
+
+def _sees(facts: Facts) -> bool:
+    return facts.model_type == "vision" and facts.format is not ModelFormat.GGUF
 
 
 def _round_up(count: int, to: int) -> int:

@@ -8,6 +8,13 @@ from typing import Final
 import mlx.core as mx
 
 FEATURE_BYTES_MAX: Final = 256 * 1024 * 1024
+_FEATURE_BYTES_MIN: Final = 8 * 1024 * 1024
+_LIMIT_SHARE: Final = 16
+
+
+def feature_room(limit_bytes: int) -> int:
+    """How much to keep of pictures in a runner that may take so much in all."""
+    return min(FEATURE_BYTES_MAX, max(_FEATURE_BYTES_MIN, limit_bytes // _LIMIT_SHARE))
 
 
 @dataclass(frozen=True, slots=True)

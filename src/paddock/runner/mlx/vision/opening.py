@@ -1,18 +1,19 @@
 """From a folder to a model's weights and tokenizer, and to its sight where it has one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from paddock.errors import Incompatible
+from paddock.errors import Corrupt, Incompatible
 from paddock.runner.mlx.folder import read_folder
 from paddock.runner.mlx.loading import Weights, load_weights
 from paddock.runner.mlx.tokenizer import Blindness, MlxTokenizer, load_tokenizer, load_wrapper
 from paddock.runner.mlx.vision import seam
 from paddock.runner.mlx.vision.architectures import ARCHITECTURES, Architecture, package_of, place_token_of
 from paddock.runner.mlx.vision.column import Pictures, add_dense
-from paddock.runner.mlx.vision.features import FeatureStore
+from paddock.runner.mlx.vision.features import FeatureStore, feature_room
 from paddock.runner.mlx.vision.processing import PictureReader
 from paddock.runner.mlx.vision.sight import MlxSight
 from paddock.runner.mlx.vision.tokenizer import SeeingTokenizer, templates_beside
@@ -23,6 +24,7 @@ _EXTRA: Final = Blindness(
     "the library that it sees with is not installed",
     "Install it: `pip install 'paddock[vision]'`, and load the model again.",
 )
+_SEEN: Final = f"Send text only, or ask a model of one of these: {', '.join(sorted(ARCHITECTURES))}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,11 @@ def open_parts(options: LoadOptions) -> Parts:
         except Incompatible as error:
             raise Incompatible(f"`{options.name}` is a model that sees; {_EXTRA.why}.", hint=_EXTRA.hint) from error
     architecture = read_folder(path, options.name).architecture
-    if not seam.knows(architecture):
-        return _text_parts(options, Blindness(f"mlx-vlm does not know its architecture, `{architecture}`"))
+    if architecture in ARCHITECTURES:
+        return _seeing_parts(options)
+    blindness = Blindness(f"Paddock does not see with models of architecture `{architecture}` yet", _SEEN)
+    with suppress(Incompatible, Corrupt):  # words are answered by whichever library has the faster way
+        return _text_parts(options, blindness)
     return _seeing_parts(options)
 
 
@@ -74,7 +79,7 @@ def _seeing_parts(options: LoadOptions) -> Parts:
         options.name,
         memory_bytes_max=options.memory_bytes_max,
         opener=seam.open_lazily,
-        language_of=lambda model: model.language_model,
+        language_of=lambda model: getattr(model, "language_model", model),
     )
     folder = weights.folder
     wrapper = load_wrapper(path, options.name, folder.end_token_ids)
@@ -89,7 +94,7 @@ def _seeing_parts(options: LoadOptions) -> Parts:
         reader=found.reader,
         templates=tuple(templates_beside(path, found.processor)),
     )
-    store = FeatureStore()
+    store = FeatureStore(feature_room(weights.limit_bytes))
     sight = MlxSight(
         weights.whole,
         found.architecture,
@@ -117,7 +122,7 @@ def _eyes(path: Path, weights: Weights, wrapper: Any) -> _Eyes | Blindness:
     package = package_of(weights.whole)
     architecture = ARCHITECTURES.get(package)
     if architecture is None:
-        return Blindness(f"Paddock does not know how `{package}` models take pictures yet")
+        return Blindness(f"Paddock does not see with models of architecture `{package}` yet", _SEEN)
     try:
         processor = seam.read_processor(path)
     except Exception as error:  # noqa: BLE001  (a stranger's files in another project's hands; the model can still speak)

@@ -2,7 +2,7 @@
 
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportMissingTypeStubs=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
@@ -12,14 +12,6 @@ LIBRARY: Final = "mlx_vlm"
 
 def is_installed() -> bool:
     return find_spec(LIBRARY) is not None
-
-
-def knows(architecture: str) -> bool:
-    """Whether the library has code for models of this `model_type`. Nothing is imported."""
-    from mlx_vlm.utils import MODEL_REMAPPING
-
-    name = cast("Mapping[str, str]", MODEL_REMAPPING).get(architecture, architecture)
-    return find_spec(f"{LIBRARY}.models.{name}") is not None
 
 
 def open_lazily(path: Path) -> Any:
