@@ -12,7 +12,7 @@ from paddock.runner.mlx.opening import open_model
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.prompts import read_prompt
 from paddock.vocabulary import GenerateRequest, Message, ModelFormat, ModelKind, Picture, Sampling
-from tests.runner.vision.architectures import make_folder
+from tests.runner.vision.architectures import PONY, make_folder
 from tests.runner.vision.drawings import circle, picture_of, said, square
 
 OPTIONS = LoadOptions(name="m", path="", format=ModelFormat.MLX, kind=ModelKind.VISION, memory_bytes_max=2**29)
@@ -133,6 +133,14 @@ def test_without_the_extra_words_are_answered_and_the_extra_is_named(
     with pytest.raises(Incompatible, match="`idefics3` is a model that sees") as caught:
         opened(idefics)
     assert "paddock[vision]" in caught.value.hint
+
+
+def test_an_architecture_that_is_not_seen_with_yet_answers_words_and_names_those_that_are() -> None:
+    """Its kind says that it sees; what is not known to be right is not tried."""
+    error = blind(open_model(replace(OPTIONS, name="pony", path=str(PONY))))
+    assert "`qwen3`" in error.message
+    assert "llava" in error.hint
+    assert "qwen2_5_vl" in error.hint
 
 
 def test_a_text_model_is_never_opened_with_a_processor(tmp_path: Path) -> None:
