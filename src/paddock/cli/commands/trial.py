@@ -29,9 +29,9 @@ async def trial(
 ) -> None:
     """Find out what a model really can.
 
-    It is loaded, timed and asked a few questions. Tools, JSON, thinking and pictures are tried with questions whose answers can
-    be judged. What comes out is remembered for these files of the model; `paddock show` tells it, and routing goes by it. Ends
-    with 1 when the model does not load, or what it says cannot be right.
+    It is loaded, timed and asked a few questions. Tools, JSON, thinking and pictures are tried with questions whose answers
+    can be judged. What comes out is remembered for these files of the model; `paddock show` tells it, and routing goes by
+    it. Ends with 1 when the model does not load, or what it says cannot be right.
     """
     result = await try_here(desk, name) if desk.server is None else await _try_there(desk, name)
     desk.answer(result, lambda screen: show_trial(screen, result))
