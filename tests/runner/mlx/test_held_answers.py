@@ -1,6 +1,7 @@
 """Answers that are held to a form are in that form, and everything else about them is as without it."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from paddock.vocabulary import FinishReason, FormatKind, OutputFormat, Priority,
 from tests.exactness.driving import Answer, Driver
 from tests.runner.mlx.held import Pony, Schemas, is_valid, schema_form
 
+SCHEMAS = 200 if os.environ.get("PADDOCK_SOAK") else 60
 PERSON = {
     "type": "object",
     "properties": {
@@ -68,12 +70,12 @@ def answers(pony: Pony, *, together: bool = True, temperature: float = 0.9, **ho
     return given
 
 
-def test_two_hundred_random_schemas_are_kept_to(pony: Pony) -> None:
+def test_random_schemas_are_kept_to(pony: Pony) -> None:
     """The promise of structured output. Hot and random, so that what the model would like to say does not help."""
     schemas = Schemas(seed=8)
     driver = Driver(pony.executor, batch_max=16)
     asked = []
-    for number in range(200):
+    for number in range(SCHEMAS):
         schema = schemas.make()
         sampling = Sampling(temperature=1.3, seed=number, max_tokens=150)
         prompt = pony.prompt(f"Give me JSON of {number}.")
@@ -86,7 +88,7 @@ def test_two_hundred_random_schemas_are_kept_to(pony: Pony) -> None:
         if answer.ended is FinishReason.STOP:
             ended += 1
             assert is_valid(schema, pony.text(answer.tokens)), (schema, pony.text(answer.tokens))
-    assert ended >= 195  # the others are long, and ended by `max_tokens` as anybody's
+    assert ended >= 0.95 * SCHEMAS  # the others are long, and ended by `max_tokens` as anybody's
 
 
 class Parrot:
