@@ -13,6 +13,7 @@
     │   ├── TooLarge               more bytes than are taken
     │   ├── TooSlow                bytes that did not come in time
     │   ├── PreviousResponseNotFound   a response to go on from that is not kept
+    │   ├── NotOffered             a provider that has no such thing; another may
     │   ├── UnsupportedMedia       a body of another kind than JSON
     │   └── NotAllowed             an address that does not take this method
     ├── WillNotFit             it would not work on this machine      exit 3
@@ -25,10 +26,16 @@
     ├── NetworkError           the other side did not do its part     exit 5
     │   ├── HubUnreachable         no answer, or offline by choice
     │   ├── RateLimited            429, and when to try again
-    │   └── TransferFailed         bytes that kept breaking off or being wrong
+    │   ├── TransferFailed         bytes that kept breaking off or being wrong
+    │   └── ProviderFailed         another service did not answer as it should
+    │       ├── ProviderUnreachable    no connection to it
+    │       ├── ProviderTimedOut       it was silent for too long
+    │       ├── ProviderRefused        it does not take our key, or wants money
+    │       └── AnswerBrokenOff        its answer ended in the middle, or was none
     ├── InUse                  someone holds it                       exit 6
     │   ├── Overloaded             too many wait for it already
-    │   │   └── Draining               the server ends and takes nothing new
+    │   │   ├── Draining               the server ends and takes nothing new
+    │   │   └── ProviderResting        a provider failed so often that it is left alone for a while
     │   └── NoRoom                 the models that hold the memory cannot leave
     ├── RunnerCrashed          a model's process ended on the way     exit 1
     │   ├── ProtocolError          it said what is no message
@@ -129,6 +136,10 @@ class PreviousResponseNotFound(UsageError):
     http_status = 404
 
 
+class NotOffered(UsageError):
+    code = "not_offered"
+
+
 class UnsupportedMedia(UsageError):
     code = "unsupported_media_type"
     http_status = 415
@@ -187,9 +198,40 @@ class RateLimited(NetworkError):
     code = "rate_limited"
     http_status = 429
 
+    def __init__(self, message: str, *, hint: str, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: when it is worth another try; None when nobody said."""
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
 
 class TransferFailed(NetworkError):
     code = "transfer_failed"
+
+
+class ProviderFailed(NetworkError):
+    code = "provider_failed"
+
+    def __init__(self, message: str, *, hint: str, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: when it is worth another try; None when nobody said."""
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnreachable(ProviderFailed):
+    code = "provider_unreachable"
+
+
+class ProviderTimedOut(ProviderFailed):
+    code = "provider_timeout"
+    http_status = 504
+
+
+class ProviderRefused(ProviderFailed):
+    code = "provider_refused"
+
+
+class AnswerBrokenOff(ProviderFailed):
+    code = "answer_broken_off"
 
 
 class InUse(PaddockError):
@@ -215,6 +257,11 @@ class NoRoom(InUse):
 
 class Draining(Overloaded):
     code = "draining"
+    http_status = 503
+
+
+class ProviderResting(Overloaded):
+    code = "provider_resting"
     http_status = 503
 
 

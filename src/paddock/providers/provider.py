@@ -4,17 +4,24 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from paddock.providers.limits import NO_LIMITS, RateLimits
 from paddock.vocabulary import ChatRequest, Embedded, EmbedRequest, GenerateEvent, Reranked, RerankRequest, Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The request was taken: by whom, and how it came there. The first thing that an answer says."""
+    """The request was taken: by whom, and how it came there. The first thing that an answer says.
+
+    It may be said again, before the first piece, when somebody else takes the request instead.
+    """
 
     model: str  # the name of the model that answers, as `list` shows it
     provider: str  # `local`
     route: str  # how the asked name led there: `exact`, `alias`, `default`
     warnings: tuple[str, ...] = ()  # what was changed about the request so that it could be answered
+    attempts: int = 1  # how many were asked, this one included
+    ignored: tuple[str, ...] = ()  # what was asked for and its dialect has no word for
+    limits: RateLimits = NO_LIMITS  # what it says of how much one may ask
     fingerprint: str = ""  # changes when the same seed may be answered differently: other files, another version
     sampling: Sampling | None = (
         None  # how tokens are chosen, what was left open filled in; None where nobody here knows
@@ -52,7 +59,7 @@ class Provider(Protocol):
     """Answers requests. Every failure is a PaddockError."""
 
     def answer(self, request: ChatRequest) -> AsyncGenerator[AnswerEvent]:
-        """One `Accepted`, then pieces until every choice has its last. Leaving the iteration cancels what still runs.
+        """`Accepted`, then pieces until every choice has its last. Leaving the iteration cancels what still runs.
 
         Raises what is wrong with the request (ModelNotFound, UsageError, PromptTooLong, …), what keeps it from being
         answered (Overloaded, NotEnoughMemory, RunnerCrashed, …), before the first piece or after it. An event with
