@@ -7,10 +7,11 @@ Nothing here decides anything. Whoever wants a library opens one:
 """
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,9 +68,11 @@ from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
 
 if TYPE_CHECKING:
+    from paddock.gateway.rooms import GatewayRooms
     from paddock.images.pictures import Pictures
     from paddock.pool.observer import PoolObserver
     from paddock.pool.pool import Pool
+    from paddock.providers.provider import Provider
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
     from paddock.telemetry.logs import LogTail
@@ -237,27 +240,34 @@ async def open_server(
     async with (
         _open_database(config) as database,
         _open_library(config, known_users, database) as library,
+        AsyncExitStack() as closing,
         open_fleet(world.runner_command) as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
         _open_pictures(config) as pictures,
     ):
         pools.append(pool)
-        provider = LocalProvider(pool, config, find=library.get, pictures=pictures, seeing=_seeing(library))
+        local = LocalProvider(pool, config, find=library.get, pictures=pictures, seeing=_seeing(library))
+        vault = _vault(config, world, database)
 
         def apply(changed: Config) -> None:
             pool.reconfigure(pool_settings(changed, usable_bytes=world.machine().memory_bytes))
-            provider.reconfigure(changed)
+            local.reconfigure(changed)
             set_level(changed.log.level)
 
         in_force = InForce(config, reread=reread or (lambda: config), apply=apply)
+        routing = open_gateway(
+            lambda: in_force.config, world, database=database, vault=vault, library=library, local=local
+        )
+        closing.push_async_callback(routing.providers.close)
         yield ServerRooms(
             config=config,
             in_force=in_force,
             library=library,
             chats=_chats(config, world, database),
-            vault=_vault(config, world, database),
+            vault=vault,
             pool=pool,
-            provider=provider,
+            provider=routing.gateway,
+            routing=routing,
             metrics=metrics,
             log_tail=log_tail or LogTail(config.log.tail_lines),
             keys=Keys(admin_key=admin_key, token=token),
@@ -267,6 +277,64 @@ async def open_server(
             version=VERSION,
             stop=life.drain,
         )
+
+
+def open_gateway(
+    config: Callable[[], Config],
+    world: World,
+    *,
+    database: Database,
+    vault: Vault,
+    library: Library,
+    local: "Provider",
+) -> "GatewayRooms":
+    """Who answers, and how names lead there. Close its `providers` when done."""
+    from paddock.gateway.attempts import FailoverSettings, Means
+    from paddock.gateway.breaker import Breakers
+    from paddock.gateway.directory import Directory
+    from paddock.gateway.gateway import Gateway
+    from paddock.gateway.provider_book import ProviderBook
+    from paddock.gateway.rooms import GatewayRooms
+    from paddock.gateway.rule_book import RuleBook
+    from paddock.gateway.speeds import Speeds
+    from paddock.providers.shelf import Providers
+
+    def settings() -> FailoverSettings:
+        failover = config().failover
+        return FailoverSettings(
+            attempts_max=failover.attempts_max, budget_s=failover.budget_s, wait_max_s=failover.wait_max_s
+        )
+
+    rules = RuleBook(database, now=world.now, clock=world.clock)
+    definitions = ProviderBook(database, vault=vault, config=config, now=world.now, clock=world.clock)
+    providers = Providers(definitions, config=config, clock=world.clock)
+    speeds = Speeds()
+    breakers = Breakers(settings=lambda: config().failover, clock=world.clock)
+    directory = Directory(
+        local=local,
+        library=library,
+        rules=rules.rules,
+        providers=providers,
+        speeds=speeds,
+        config=config,
+        builtin_models=world.builtin_models,
+    )
+    means = Means(
+        provider=directory.provider,
+        breakers=breakers,
+        settings=settings,
+        clock=world.clock,
+        sleep=asyncio.sleep,
+        jitter=lambda: random.uniform(0.5, 1.5),  # noqa: S311 (it spreads requests, and hides nothing)
+    )
+    return GatewayRooms(
+        gateway=Gateway(directory, means, speeds),
+        directory=directory,
+        rules=rules,
+        definitions=definitions,
+        providers=providers,
+        breakers=breakers,
+    )
 
 
 def _client(config: Config) -> HttpClient:

@@ -195,7 +195,7 @@ class Cloud:
                 break
         writer.write(b"0\r\n\r\n")
         await writer.drain()
-        seen.answered = True
+        seen.answered = act.fail_at is None and act.garble_at is None and act.end_after is None
         return True
 
     async def _held(self, event: asyncio.Event, reader: asyncio.StreamReader, seen: Seen) -> bool:

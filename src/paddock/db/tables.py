@@ -259,3 +259,35 @@ class VaultEntryRow(Table):
     key_id: Mapped[str] = mapped_column(ForeignKey("vault_keys.id"), index=True)  # of both
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class RouteRuleRow(Table):
+    """A rule: names that fit its pattern go to its targets."""
+
+    __tablename__ = "route_rules"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    match: Mapped[str] = mapped_column(String(16))  # exact, prefix, regex
+    pattern: Mapped[str] = mapped_column(Text)
+    targets: Mapped[list[Any]] = mapped_column(JSON)  # [{provider, model, options}], in order
+    priority: Mapped[int] = mapped_column(Integer)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    description: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime]
+
+
+class ProviderRow(Table):
+    """Somebody else who answers. The key is in the vault."""
+
+    __tablename__ = "providers"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # openai, anthropic, ollama, apple
+    base_url: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    headers: Mapped[dict[str, Any]] = mapped_column(JSON)
+    organization: Mapped[str] = mapped_column(Text)
+    timeout_s: Mapped[float | None] = mapped_column(Float)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    automatic: Mapped[bool] = mapped_column(Boolean)
+    updated_at: Mapped[datetime]

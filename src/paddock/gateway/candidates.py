@@ -18,6 +18,7 @@ class Candidate:
     provider: str = LOCAL
     family: str = "unknown"
     context_window: int
+    context_told: bool = True  # else it is what models have at the least
     capabilities: Capabilities = field(default_factory=Capabilities)
     aliases: tuple[str, ...] = ()
     builtin: bool = False  # came with the program; for trying, not for work

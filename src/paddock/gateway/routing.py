@@ -268,9 +268,7 @@ class _Routing:
 
 
 def _target(candidate: Candidate, route: str) -> Target:
-    return Target(
-        provider=candidate.provider, model=candidate.name, route=route, context_window=candidate.context_window
-    )
+    return Target(provider=candidate.provider, model=candidate.name, route=route, context_window=_window(candidate))
 
 
 def _renamed(target: Target, route: str) -> Target:
@@ -288,7 +286,7 @@ def _with_options(target: Target, options: Mapping[str, Any]) -> Target:
 
 
 def _window(candidate: Candidate | None) -> int | None:
-    return None if candidate is None else candidate.context_window
+    return None if candidate is None or not candidate.context_told else candidate.context_window
 
 
 def _each_once(targets: Sequence[Target]) -> tuple[Target, ...]:

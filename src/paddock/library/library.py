@@ -95,6 +95,10 @@ class Library:
         names = _aliases_by_target(await self._rooms.records.aliases())
         return [record.info(aliases=names.get(record.name, ())) for record in models.values()]
 
+    async def models(self) -> Mapping[str, ModelRecord]:
+        """The records of every model on this disk, by name. The same object until something changes."""
+        return await self._rooms.shelf.models()
+
     async def show(self, name: str) -> ModelDetails:
         """All that is known of one model, here or at its source. Raises ModelNotFound with near names."""
         record = await self.find(name)

@@ -126,7 +126,8 @@ def _read(body: bytes) -> _Told:
         told = msgspec.json.decode(body, type=_Body)
         if told.error is None:
             return _Told(message=told.detail or told.message, code=told.code)
-        return msgspec.convert(told.error, _Told) if isinstance(told.error, dict) else _Told(message=told.error)
+        error: Any = told.error
+        return _Told(message=error) if isinstance(error, str) else msgspec.convert(error, _Told)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         text = body.decode(errors="replace")
         return _Told(message="" if text.lstrip().startswith("<") else text)

@@ -23,13 +23,20 @@ Key = Callable[[], Awaitable[str | None]]
 class RemoteProvider:
     """Implements Provider. `model` of a request is the far side's own name for it."""
 
-    def __init__(self, definition: ProviderDefinition, *, key: Key, config: Callable[[], Config]) -> None:
+    def __init__(
+        self, definition: ProviderDefinition, *, key: Key, config: Callable[[], Config], far: Far | None = None
+    ) -> None:
         """`key` tells the key each time that it is needed, so that a new one holds at once."""
         self.definition = definition
         self._key = key
         self._config = config
-        self._far = Far(definition)
+        self._far = far or Far(definition)
         self._speech = speech_of(definition)
+
+    def with_options(self, options: Mapping[str, Any]) -> "RemoteProvider":
+        """The same one, over the same connections, with `options` on top of its own."""
+        own = replace(self.definition, options={**self.definition.options, **options})
+        return RemoteProvider(own, key=self._key, config=self._config, far=self._far)
 
     async def close(self) -> None:
         await self._far.close()

@@ -11,7 +11,7 @@ import msgspec
 from paddock.catalog.facts import CONTEXT_WINDOW_DEFAULT
 from paddock.dialects import anthropic_asking, ollama_asking, openai_asking
 from paddock.dialects.anthropic_reading import MessageReading
-from paddock.dialects.asking import Ask, Garbled, Reading, not_offered
+from paddock.dialects.asking import OWN_FIELDS, Ask, Garbled, Reading, not_offered
 from paddock.dialects.openai_reading import ChunkReading
 from paddock.providers.definition import Kind, ProviderDefinition
 from paddock.vocabulary import Capabilities, ChatRequest, Embedded, EmbedRequest
@@ -62,13 +62,15 @@ class Speech(Protocol):
 
 def speech_of(definition: ProviderDefinition) -> Speech:
     """The one for a provider that is asked over HTTP."""
+    # What the request itself says is nothing that options decide, wherever they come from.
+    options = {name: value for name, value in definition.options.items() if name not in OWN_FIELDS}
     match definition.kind:
         case Kind.ANTHROPIC:
-            return AnthropicSpeech(definition.options)
+            return AnthropicSpeech(options)
         case Kind.OLLAMA:
-            return OllamaSpeech(definition.options)
+            return OllamaSpeech(definition.options)  # they stand in a place of their own
         case _:
-            return OpenAISpeech(definition.options, strict=definition.strict)
+            return OpenAISpeech(options, strict=definition.strict)
 
 
 class _OpenAIModel(msgspec.Struct):

@@ -61,6 +61,7 @@ class Wanted:
     ignored: Sequence[str] = ()  # fields that nobody here knows
     ended: Callable[[], Awaitable[None]] | None = None  # awaited when all is there, before the client is told so
     framing: Framing = EVENTS
+    anthropic: bool = False  # headers are Anthropic's
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +90,24 @@ class Answering:
 
     async def _whole(self, events: _Events) -> Response:
         async with aclosing(events):
-            accepted = await self._accepted(events)
-            renderer = self.wanted.renderer(accepted)
+            taken = _Taken(await self._accepted(events))
+            number, piece = await self._first_piece(events, taken)
+            renderer = self.wanted.renderer(taken.accepted)
+            self._count(piece, taken)
+            renderer.collect(self._choice(number, piece), piece.event)
             async for number, event in events:
                 if isinstance(event, Piece):
-                    self._count(event)
+                    self._count(event, taken)
                     renderer.collect(self._choice(number, event), event.event)
             await self._ended()
-        return Response(renderer.whole(), media_type=JSON, headers=self._headers(accepted))
+        return Response(renderer.whole(), media_type=JSON, headers=self._headers(taken.accepted))
 
     async def _stream(self, events: _Events, leaving: asyncio.Task[None]) -> Response:
         """Waits a little for the first token, so that what fails before it has a status of its own."""
         first: asyncio.Task[tuple[int, Piece]] | None = None
         try:
-            accepted = await unless_left(self._accepted(events), leaving)
-            first = asyncio.create_task(_next_piece(events))
+            taken = _Taken(await unless_left(self._accepted(events), leaving))
+            first = asyncio.create_task(self._first_piece(events, taken))
             await asyncio.wait(
                 {first, leaving},
                 timeout=self.rooms.config.server.first_event_s,
@@ -114,10 +118,10 @@ class Answering:
             if first.done():
                 first.result()
             return EventStream(
-                self._parts(first, events, self.wanted.renderer(accepted)),
+                self._parts(first, events, taken),
                 leaving=leaving,
                 comment_s=self.rooms.config.server.comment_s,
-                headers=self._headers(accepted),
+                headers=self._headers(taken.accepted),
                 clock=self.rooms.clock,
                 cut=self.rooms.life.cut,
                 failure=self.wanted.failure,
@@ -129,15 +133,16 @@ class Answering:
             raise
 
     async def _parts(
-        self, first: asyncio.Task[tuple[int, Piece]], events: _Events, renderer: Renderer
+        self, first: asyncio.Task[tuple[int, Piece]], events: _Events, taken: "_Taken"
     ) -> AsyncGenerator[bytes]:
         """The parts of the stream. What fails on the way is the last of them."""
         try:
             number, piece = await first
-            yield self._said(renderer, number, piece)
+            renderer = self.wanted.renderer(taken.accepted)
+            yield self._said(renderer, number, piece, taken)
             async for number, event in events:
                 if isinstance(event, Piece):
-                    yield self._said(renderer, number, event)
+                    yield self._said(renderer, number, event, taken)
             await self._ended()
             yield renderer.end()
         except UsageError as error:
@@ -155,8 +160,8 @@ class Answering:
         if self.wanted.ended is not None:
             await self.wanted.ended()
 
-    def _said(self, renderer: Renderer, number: int, piece: Piece) -> bytes:
-        self._count(piece)
+    def _said(self, renderer: Renderer, number: int, piece: Piece, taken: "_Taken") -> bytes:
+        self._count(piece, taken)
         return renderer.chunk(self._choice(number, piece), piece.event)
 
     async def _accepted(self, events: _Events) -> Accepted:
@@ -166,16 +171,29 @@ class Answering:
         self.asking.meter.answering(event.model)
         return event
 
+    async def _first_piece(self, events: _Events, taken: "_Taken") -> tuple[int, Piece]:
+        """Until it comes, somebody else may take the request instead: `taken` says who it is."""
+        while True:
+            number, event = await anext(events)
+            if isinstance(event, Piece):
+                return number, event
+            if number == 0:
+                taken.accepted = event
+                self.asking.meter.answering(event.model)
+
     def _choice(self, number: int, piece: Piece) -> int:
         """Choices are numbered through all prompts."""
         return number * self.wanted.requests[0].choices + piece.choice
 
-    def _count(self, piece: Piece) -> None:
+    def _count(self, piece: Piece, taken: "_Taken") -> None:
         meter = self.asking.meter
         if piece.event.token_ids:
+            taken.has_ids = True
             meter.tokens(len(piece.event.token_ids))
         if piece.event.usage is not None:
             meter.prompt(piece.event.usage.prompt_tokens)
+            if not taken.has_ids:  # others tell only how many there were
+                meter.tokens(piece.event.usage.completion_tokens)
 
     def _headers(self, accepted: Accepted) -> Mapping[str, str]:
         headers = {
@@ -185,7 +203,10 @@ class Answering:
         }
         if accepted.warnings:
             headers["x-paddock-warnings"] = "; ".join(accepted.warnings[:_WARNINGS_MAX])
-        return {**headers, **ignored_header(self.wanted.ignored)}
+        if accepted.attempts > 1:
+            headers["x-paddock-attempts"] = str(accepted.attempts)
+        limits = accepted.limits.headers(anthropic=self.wanted.anthropic)
+        return {**headers, **limits, **ignored_header([*self.wanted.ignored, *accepted.ignored])}
 
     def _with_param(self, error: UsageError) -> UsageError:
         """Only here is it known what the prompt came in."""
@@ -203,9 +224,9 @@ def ignored_header(names: Sequence[str]) -> Mapping[str, str]:
     return {"x-paddock-ignored": ", ".join(shown if len(names) <= _IGNORED_MAX else [*shown, "..."])}
 
 
-async def _next_piece(events: _Events) -> tuple[int, Piece]:
-    """The next event that is a piece."""
-    while True:
-        number, event = await anext(events)
-        if isinstance(event, Piece):
-            return number, event
+@dataclass(slots=True)
+class _Taken:
+    """Who answers, as it was last said."""
+
+    accepted: Accepted
+    has_ids: bool = False  # its tokens come one by one

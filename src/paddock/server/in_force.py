@@ -1,7 +1,7 @@
 """The settings that hold now, and what becomes of one that changes while the server runs.
 
-Limits of the pool, options of answers and the log's level are taken up at once. Everything else was built from when the
-server started (a port, a timeout of a client, where models come from), and says that it holds from the next start on.
+Limits of the pool, options of answers, routing, providers and the log's level hold at once. Everything else was built from
+when the server started (a port, a timeout of a client, where models come from), and says that it holds from the next start on.
 """
 
 import asyncio
@@ -63,7 +63,9 @@ def _is_live(key: str) -> bool:
     section, _, rest = key.partition(".")
     if section == "models":
         return not rest.endswith(".pin")
-    return section in ("options", "pool") or key == "log.level"
+    if section == "model":
+        return rest.startswith("routing.") or rest == "provider"
+    return section in ("options", "pool", "providers", "failover") or key == "log.level"
 
 
 def _merged(holds: Config, wanted: Config) -> Config:
@@ -72,6 +74,9 @@ def _merged(holds: Config, wanted: Config) -> Config:
     sources = {key: source for key, source in holds.sources.items() if not _is_live(key)}
     return holds.model_copy(
         update={
+            "model": wanted.model.model_copy(update={"default": holds.model.default}),
+            "providers": wanted.providers,
+            "failover": wanted.failover,
             "options": wanted.options,
             "models": _models(holds.models, wanted.models),
             "pool": wanted.pool.model_copy(update={"preload": holds.pool.preload}),

@@ -13,7 +13,17 @@ from typing import Any, Final
 import msgspec
 
 from paddock.dialects.ollama_wire import Failure
-from paddock.errors import Defect, Draining, KeyMissing, NoRoom, Overloaded, PaddockError, UsageError
+from paddock.errors import (
+    Defect,
+    Draining,
+    KeyMissing,
+    NoRoom,
+    Overloaded,
+    PaddockError,
+    ProviderFailed,
+    RateLimited,
+    UsageError,
+)
 
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
@@ -153,6 +163,6 @@ def _title(status: int) -> str:
 def _headers(error: PaddockError) -> Mapping[str, str]:
     if isinstance(error, KeyMissing):
         return {"www-authenticate": "Bearer"}
-    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+    if isinstance(error, Overloaded | RateLimited | ProviderFailed) and error.retry_after_s is not None:
         return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
     return {}

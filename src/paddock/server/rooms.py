@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
+from paddock.gateway.rooms import GatewayRooms
 from paddock.library.library import Library
 from paddock.providers.provider import Provider
 from paddock.security.vault import Vault
@@ -31,6 +32,7 @@ class ServerRooms:
     vault: Vault
     pool: "Pool"
     provider: Provider
+    routing: GatewayRooms
     metrics: Metrics
     log_tail: LogTail  # the latest log lines, for `/admin/logs`
     keys: Keys

@@ -59,6 +59,7 @@ def router(rooms: ServerRooms) -> APIRouter:
             failure=failure,
             ignored=asked.ignored,
             framing=_EVENTS,
+            anthropic=True,
         )
         response = await Answering(rooms, wanted, asking).respond(request)
         response.headers.update(_identified(asking.id))

@@ -146,11 +146,12 @@ class _Request:
     async def respond(self, request: Request, asked: Asked) -> Response:
         """The answer, whole or as lines. Raises what keeps it from being given."""
         name = await known_name(self.rooms, asked.model)
-        target = await resolve(name, find=self.rooms.library.get, default=self.rooms.config.model.default)
-        self.asking.meter.answering(target.record.name)
         if asked.empty:
+            target = await resolve(name, find=self.rooms.library.get, default=self.rooms.config.model.default)
+            self.asking.meter.answering(target.record.name)
             return await self._only_moved(request, asked, target.record.name)
-        if asked.thinks and not target.record.facts.capabilities.thinking:
+        record = await self.rooms.library.find(name or self.rooms.config.model.default)
+        if asked.thinks and record is not None and not record.facts.capabilities.thinking:
             raise UsageError(
                 f"`{asked.model[:80]}` does not support thinking.", hint="Leave `think` out.", param="think"
             )
