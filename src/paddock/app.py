@@ -279,6 +279,19 @@ async def open_server(
         )
 
 
+@asynccontextmanager
+async def open_routing(config: Config, world: World | None = None) -> AsyncGenerator["GatewayRooms"]:
+    """How names lead to who answers, to look at and to change; nobody here answers for models of this machine."""
+    world = world or World()
+    async with _open_database(config) as database, _open_library(config, world, database) as library:
+        vault = _vault(config, world, database)
+        routing = open_gateway(lambda: config, world, database=database, vault=vault, library=library, local=None)
+        try:
+            yield routing
+        finally:
+            await routing.providers.close()
+
+
 def open_gateway(
     config: Callable[[], Config],
     world: World,
@@ -286,7 +299,7 @@ def open_gateway(
     database: Database,
     vault: Vault,
     library: Library,
-    local: "Provider",
+    local: "Provider | None",
 ) -> "GatewayRooms":
     """Who answers, and how names lead there. Close its `providers` when done."""
     from paddock.gateway.attempts import FailoverSettings, Means

@@ -11,6 +11,7 @@ from paddock.cli.reference import render_reference
 from paddock.cli.schemas import SCHEMA_FILE, document_types, render_schemas
 from tests.cli.running import Cli, Done
 from tests.cli.schema_check import complaints
+from tests.fakes.clouds import OpenAICloud, in_thread
 from tests.library import models
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -29,6 +30,31 @@ def test_the_schemas_are_those_of_the_types() -> None:
 def test_the_words_of_the_api_are_published(name: str) -> None:
     """A model, a progress event and an error look the same in every surface; programs find them by these names."""
     assert name in json.loads(render_schemas())["$defs"]
+
+
+def routing(cli: Cli) -> Iterator[tuple[str, Done]]:
+    """The commands about who answers."""
+    with in_thread(OpenAICloud()) as cloud:
+        yield "provider add", cli("provider", "add", "far", "--url", cloud.url, "--option", "seed=1", "--json")
+        yield "provider edit", cli("provider", "edit", "far", "--timeout", "2m", "--json")
+        yield "provider key", cli("provider", "key", "far", "--json", stdin="secret-key\n")
+        yield "provider test", cli("provider", "test", "far", "--json")
+    yield "provider", cli("provider", "--json")
+    yield "route add", cli("route", "add", "gpt", "--prefix", "gpt-", "--to", "far=", "--test", "gpt-5", "--json")
+    yield "route edit", cli("route", "edit", "gpt", "--priority", "3", "--json")
+    yield "route", cli("route", "--json")
+    yield "route test", cli("route", "test", "gpt", "gpt-5", "--json")
+    yield "route explain", cli("route", "explain", "gpt-5", "--json")
+    exported = cli("route", "export", "--json")
+    yield "route export", exported
+    yield "route rm", cli("route", "rm", "gpt", "--json")
+    yield "route import", cli("route", "import", "-", "--json", stdin=exported.out)
+    yield "provider rm", cli("provider", "rm", "far", "--json")
+    yield "profile", cli("profile", "--json")
+    yield "profile add", cli("profile", "add", "mine", "--families", "qwen,llama", "--json")
+    yield "profile edit", cli("profile", "edit", "mine", "--context", "4096", "--json")
+    yield "profile show", cli("profile", "show", "mine", "--json")
+    yield "profile rm", cli("profile", "rm", "mine", "--json")
 
 
 def everything(cli: Cli, folder: Path) -> Iterator[tuple[str, Done]]:
@@ -66,6 +92,7 @@ def everything(cli: Cli, folder: Path) -> Iterator[tuple[str, Done]]:
     yield "registry", cli("registry", "--json")
     yield "registry add", cli("registry", "add", "short", "org/tiny", "--description", "Short", "--json")
     yield "registry rm", cli("registry", "rm", "short", "--json")
+    yield from routing(cli)
     yield "bundle", cli("bundle", "--json")
     yield "bundle make", cli("bundle", "make", "made", "model", "--json")
     yield "template save --dry-run", cli("template", "save", "t", "prompt.txt", "--dry-run", "--json")

@@ -10,11 +10,13 @@ clients, so that what our own code is tested against is what those clients under
 """
 
 import asyncio
+import contextlib
 import json
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -472,4 +474,21 @@ class OllamaCloud(Cloud):
         return {"done": True, "done_reason": reply.finish, "total_duration": 1, **counts}
 
 
+AnyCloud = TypeVar("AnyCloud", bound=Cloud)
 CLOUDS: dict[str, type[Cloud]] = {"openai": OpenAICloud, "anthropic": AnthropicCloud, "ollama": OllamaCloud}
+
+
+@contextlib.contextmanager
+def in_thread(cloud: AnyCloud) -> Generator[AnyCloud]:
+    """The cloud in a loop of its own, for tests that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="cloud")
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(cloud.start(), loop).result(10)
+        yield cloud
+        asyncio.run_coroutine_threadsafe(cloud.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

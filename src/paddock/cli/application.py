@@ -57,6 +57,15 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("warm",), "memory:warm", "Run a model once, so that it then answers quickly."),
         Command(("launch",), "launch:launch", "Start a coding tool with this server's models."),
     ),
+    "Route": (
+        Command(("route",), "route:route", "Say which model, where, answers to which name; explain and test it."),
+        Command(("profile",), "profile:profile", "See and change what `auto` looks for in a model."),
+        Command(
+            ("provider",),
+            "provider:provider",
+            "List, add and try others that answer: OpenAI, Anthropic, Ollama, your own servers.",
+        ),
+    ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),
         Command(("prune",), "disk:prune", "Clean up what is not used, once you have seen it."),

@@ -8,7 +8,7 @@ import fcntl
 import io
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,16 @@ NEW_FILE_MODE = 0o600  # a database's address may hold a password
 
 def set_value(path: Path, key: str, text: str) -> None:
     """Give `key` the value that `text` says. Raises InvalidConfig when there is no such key or it may not be that."""
-    place = _known(key)
+    set_values(path, {key: text})
+
+
+def set_values(path: Path, texts: Mapping[str, str]) -> None:
+    """Give several keys their values, all or none. Raises as `set_value` does."""
+    places = {_known(key): text for key, text in texts.items()}
     with _editing(path) as document:
-        value = _value(place, text)
-        _put(document, place, value)
-        _save(path, document, place)
+        for place, text in places.items():
+            _put(document, place, _value(place, text))
+        _save(path, document, *places)
 
 
 def unset_value(path: Path, key: str) -> bool:
@@ -155,11 +160,11 @@ def _spelled(mapping: Any, parent: Key, name: str) -> Any:
     return name
 
 
-def _save(path: Path, document: Any, key: Key) -> None:
+def _save(path: Path, document: Any, *keys: Key) -> None:
     buffer = io.StringIO()
     _yaml().dump(document, buffer)
     text = buffer.getvalue() if document else ""
-    problems = [problem for problem in _problems(text, path) if _concerns(problem, joined(key))]
+    problems = [one for one in _problems(text, path) if any(_concerns(one, joined(key)) for key in keys)]
     if problems:
         raise invalid(problems)
     _replace(path, text)

@@ -183,7 +183,7 @@ class Provider(Section):
     )
     organization: str = Field(default="", description="OpenAI's organisation that pays.")
     key: Secret | None = Field(
-        default=None, description="`PADDOCK_PROVIDERS__<NAME>__KEY`, or keep it with `paddock provider edit --key`."
+        default=None, description="`PADDOCK_PROVIDERS__<NAME>__KEY`, or keep it with `paddock provider key`."
     )
     timeout: Duration | None = Field(
         default=None,

@@ -40,7 +40,7 @@ class Directory:
     def __init__(
         self,
         *,
-        local: Provider,
+        local: Provider | None,
         library: Here,
         rules: Callable[[], Awaitable[RuleSet]],
         providers: Providers,

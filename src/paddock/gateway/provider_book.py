@@ -90,6 +90,13 @@ class ProviderBook:
             section = self._config().providers.get(name)
             return section.key.get_secret_value() if section is not None and section.key is not None else None
 
+    async def has_key(self, name: str) -> bool:
+        """Whether one is kept; it is not read."""
+        section = self._config().providers.get(name)
+        return (section is not None and section.key is not None) or any(
+            entry.name == _KEY + name for entry in await self._vault.list()
+        )
+
     async def keep_key(self, name: str, key: SecretStr) -> None:
         """Keep its key in the vault. Raises UsageError when it could not be sent to where the provider is."""
         definition = await self.get(name)

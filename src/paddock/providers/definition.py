@@ -133,7 +133,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         raise _wrong("headers", "There are too many headers", f"Send {HEADERS_MAX} at most.")
     for name, value in headers.items():
         if name.lower() in _KEY_HEADERS:
-            raise _wrong("headers", f"`{name}` is no place for a key", "Keep it with `paddock provider edit --key`.")
+            raise _wrong("headers", f"`{name}` is no place for a key", "Keep it with `paddock provider key`.")
         if (
             name.lower() in _FRAMING_HEADERS
             or not name.isascii()

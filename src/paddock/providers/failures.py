@@ -90,7 +90,7 @@ def _failure(
         )
         return ProviderRefused(
             f"`{provider}` {what}: {said}",
-            hint=f"Look at the account, and keep its key with `paddock provider edit {provider} --key`.",
+            hint=f"Look at the account, and keep its key with `paddock provider key {provider}`.",
         )
     if status == HTTPStatus.NOT_FOUND:
         return ModelNotFound(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from paddock.config.schema import Config
-from paddock.errors import PaddockError
+from paddock.errors import NotOffered, PaddockError
 from paddock.providers.definition import Kind, ProviderDefinition
 from paddock.providers.provider import Provider
 from paddock.providers.remote import RemoteProvider
@@ -104,6 +104,17 @@ class Providers:
             for name, listed in self._lists.items()
             if name in known
         ]
+
+    async def tried(self, name: str) -> Sequence[FarModel]:
+        """Ask one for its models, whatever is remembered. Raises what kept it from telling, NotOffered when it is off."""
+        await self.refresh()
+        provider = self._open.get(name)
+        if provider is None:
+            raise NotOffered(
+                f"`{name}` is switched off, or does not answer on this machine.",
+                hint="`paddock provider list` shows how it stands.",
+            )
+        return await provider.models()
 
     def _read(self, name: str) -> asyncio.Task[None] | None:
         """Begin to read a list that is out of date. The task that does, when nothing is known yet."""

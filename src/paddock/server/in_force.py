@@ -1,7 +1,7 @@
 """The settings that hold now, and what becomes of one that changes while the server runs.
 
 Limits of the pool, options of answers, routing, providers and the log's level hold at once. Everything else was built from
-when the server started (a port, a timeout of a client, where models come from), and says that it holds from the next start on.
+when the server started (a port, a timeout of a client, where models come from), and says that the next start takes it up.
 """
 
 import asyncio

@@ -108,7 +108,7 @@ def set_(
     _edit(path, lambda place: set_value(place, key, value), dry_run=flags.dry_run)
     line = SettingLine(key=key, value=value, source=str(path))
     said = "would be" if flags.dry_run else "is"
-    note = "" if flags.dry_run else _tell_server(desk, key)
+    note = "" if flags.dry_run else tell_server(desk, key)
     desk.answer(line, lambda screen: screen.line(f"{key} {said} {value} in {path}.{note}"))
 
 
@@ -120,7 +120,7 @@ def unset(key: Key, /, *, workspace: Here = False, flags: ChangingFlags = _NO_CH
     path = _file(desk, workspace=workspace)
     was_there = _edit(path, lambda place: unset_value(place, key), dry_run=flags.dry_run)
     said = "would be" if flags.dry_run else "is"
-    note = _tell_server(desk, key) if was_there and not flags.dry_run else ""
+    note = tell_server(desk, key) if was_there and not flags.dry_run else ""
     text = f"{key} {said} out of {path}.{note}" if was_there else f"{key} was not in {path}."
     desk.answer(SettingLine(key=key, value=None, source=str(path)), lambda screen: screen.line(text))
 
@@ -159,7 +159,7 @@ def _paths(desk: Desk) -> "Paths":
     return find_paths(invocation.environment, workspace=invocation.workspace, home=home, platform=sys.platform)
 
 
-def _tell_server(desk: Desk, key: str) -> str:
+def tell_server(desk: Desk, key: str) -> str:
     """Let the server of this home take it up, if one runs; what it says of that. The file is written either way."""
     from paddock.client.discovery import find_server
     from paddock.errors import PaddockError

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes.admin import chats, config, library, logs, models, notes, pulls
+from paddock.server.routes.admin import chats, config, library, logs, models, notes, pulls, routing
 
 
 def router(rooms: ServerRooms) -> APIRouter:
     """The whole admin API."""
     routes = APIRouter(prefix="/admin", tags=["admin"])
-    for room in (models, library, pulls, chats, notes, config, logs):
+    for room in (models, library, pulls, chats, notes, routing, config, logs):
         routes.include_router(room.router(rooms))
     return routes
