@@ -202,6 +202,24 @@ def test_limits_and_options_hold_at_once(http: httpx2.Client, site: Site) -> Non
     http.delete("/admin/config/pool.max_models")
 
 
+def test_profiles_and_providers_that_are_set_hold_at_once(http: httpx2.Client) -> None:
+    """They are read anew for each request; nobody restarts a server for a profile."""
+    for key, value in {
+        "model.routing.profiles.tiny.min_context_window": "1000",
+        "model.routing.overrides.tiny": "foal",
+        "providers.far.host": "http://127.0.0.1:9/v1",
+    }.items():
+        changed = http.put(f"/admin/config/{key}", json={"value": value}).json()
+        assert (changed["applied"], changed["note"]) == (True, "Holds now."), changed
+    profiles = http.get("/admin/profiles").json()
+    assert "tiny" in {one["name"] for one in profiles["profiles"]}
+    answer = http.post("/admin/route/explain", json={"model": "auto:tiny"}).json()
+    assert answer["targets"][0]["model"] == "foal"
+    assert [one["name"] for one in http.get("/admin/providers").json()["providers"]] == ["far"]
+    for key in ("model.routing.overrides.tiny", "model.routing.profiles.tiny.min_context_window", "providers.far.host"):
+        assert http.delete(f"/admin/config/{key}").json()["applied"]
+
+
 def test_a_variable_goes_over_what_is_written(tmp_path: Path, site: Site) -> None:
     """The answer tells what holds, so that nobody wonders why nothing changed."""
     site = Site(tmp_path, site.hub, BUILTIN_MODELS, environment={"PADDOCK_POOL__MAX_MODELS": "2"})

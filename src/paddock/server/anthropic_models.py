@@ -1,7 +1,11 @@
 """The models of this server as Anthropic's API lists them."""
 
+from datetime import UTC, datetime
+
 from paddock.dialects.anthropic_models import ListedModel, ModelPage, PageFields, capabilities_of, page_of
+from paddock.gateway.candidates import Candidate
 from paddock.providers.naming import resolve
+from paddock.server.openai_models import far_models
 from paddock.server.rooms import ServerRooms
 from paddock.vocabulary import ModelInfo
 
@@ -14,6 +18,7 @@ async def models_page(rooms: ServerRooms, page: PageFields) -> ModelPage:
         if info.format.runs_here
         for name in (info.name, *info.aliases)
     ]
+    models += [_far_model(one) for one in await far_models(rooms)]
     return page_of(models, page)
 
 
@@ -21,6 +26,17 @@ async def one_model(rooms: ServerRooms, name: str) -> ListedModel:
     """The model that `name` means. Raises ModelNotFound with near names."""
     target = await resolve(name, find=rooms.library.get, default=rooms.config.model.default)
     return _model(target.record.info(), name)
+
+
+def _far_model(one: Candidate) -> ListedModel:
+    return ListedModel(
+        id=one.name,
+        display_name=one.name,
+        created_at=datetime.fromtimestamp(0, UTC),
+        capabilities=capabilities_of(one.capabilities),
+        max_input_tokens=one.context_window or None,
+        max_tokens=None,
+    )
 
 
 def _model(info: ModelInfo, name: str) -> ListedModel:

@@ -1,10 +1,14 @@
 """The models of this server as OpenAI's API lists them."""
 
+from collections.abc import Sequence
+
 from paddock.dialects.openai_wire import Model, ModelCapabilities, ModelList
+from paddock.gateway.candidates import LOCAL, Candidate
+from paddock.gateway.routing import Target, Traits
 from paddock.pool.status import MemoryState
 from paddock.providers.naming import resolve
 from paddock.server.rooms import ServerRooms
-from paddock.vocabulary import ModelInfo
+from paddock.vocabulary import Capabilities, ModelInfo
 
 
 async def all_models(rooms: ServerRooms) -> ModelList:
@@ -15,15 +19,58 @@ async def all_models(rooms: ServerRooms) -> ModelList:
         if info.format.runs_here:
             models.append(_model(info, loaded=info.name in loaded))
             models.extend(_model(info, loaded=info.name in loaded, alias=alias) for alias in info.aliases)
+    taken = {model.id for model in models}
+    for far in await far_models(rooms):
+        name = far.name if far.name not in taken else f"{far.provider}/{far.name}"
+        taken.add(name)
+        models.append(_far_model(far, name))
     return ModelList(data=models)
 
 
 async def one_model(rooms: ServerRooms, name: str) -> Model:
     """The model that `name` means. Raises ModelNotFound with near names."""
-    target = await resolve(name, find=rooms.library.get, default=rooms.config.model.default)
+    found = (await rooms.routing.directory.route(Traits(model=name))).targets
+    if found and found[0].provider != LOCAL:
+        return _far_model(await _known(rooms, found[0]), name)
+    meant = found[0].model if found else name
+    target = await resolve(meant, find=rooms.library.get, default=rooms.config.model.default)
     info = target.record.info()
     alias = None if name in ("", info.name) else name
     return _model(info, loaded=info.name in _loaded(rooms), alias=alias)
+
+
+async def far_models(rooms: ServerRooms) -> Sequence[Candidate]:
+    """Models of providers, as they last told of them."""
+    return [one for one in (await rooms.routing.directory.models()).all if one.provider != LOCAL]
+
+
+async def _known(rooms: ServerRooms, target: Target) -> Candidate:
+    """What is known of a provider's model, which its list may not have."""
+    known = (await rooms.routing.directory.models()).at(target.provider, target.model)
+    return known or Candidate(name=target.model, provider=target.provider, context_window=0, context_told=False)
+
+
+def _far_model(one: Candidate, name: str) -> Model:
+    return Model(
+        id=name,
+        created=0,
+        owned_by=one.provider,
+        context_window=one.context_window,
+        max_output_tokens=one.context_window,
+        capabilities=_capabilities(one.capabilities),
+        loaded=False,
+    )
+
+
+def _capabilities(can: Capabilities) -> ModelCapabilities:
+    return ModelCapabilities(
+        text=can.text,
+        vision=can.vision,
+        embeddings=can.embeddings,
+        tools=can.tools,
+        streaming=can.streaming,
+        thinking=can.thinking,
+    )
 
 
 def _loaded(rooms: ServerRooms) -> frozenset[str]:
@@ -38,14 +85,7 @@ def _model(info: ModelInfo, *, loaded: bool, alias: str | None = None) -> Model:
         owned_by=info.name.split("/")[0] if "/" in info.name and "://" not in info.name else info.source.value,
         context_window=info.context_window,
         max_output_tokens=info.max_output_tokens,
-        capabilities=ModelCapabilities(
-            text=can.text,
-            vision=can.vision,
-            embeddings=can.embeddings,
-            tools=can.tools,
-            streaming=can.streaming,
-            thinking=can.thinking,
-        ),
+        capabilities=_capabilities(can),
         loaded=loaded,
     )
     return model if alias is None else _alias(model, info.name)
