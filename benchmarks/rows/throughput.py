@@ -52,13 +52,7 @@ def rows() -> list[Row]:
             play=_streams(1, seed=1000),
             conclude=lambda played: [_faster(played, "one stream", PADDOCK, MLX_LM_SAME_BLAS, 1.0)],
         ),
-        Turns(
-            name="gguf",
-            title=f"the same weights as GGUF (Q8_0), {STREAMS} streams",
-            contenders=(OfGguf(PADDOCK), LLAMA),
-            play=_streams(STREAMS, seed=3000),
-            conclude=lambda played: [_faster(played, f"GGUF, {STREAMS} streams", OfGguf(PADDOCK), LLAMA, 0.97)],
-        ),
+        *(_gguf(streams) for streams in (STREAMS, 8, 1)),
         Turns(
             name="server",
             title=f"Paddock's server against its engine alone, {STREAMS} streams and one short prompt",
@@ -67,6 +61,18 @@ def rows() -> list[Row]:
             conclude=_server_over_engine,
         ),
     ]
+
+
+def _gguf(streams: int) -> Turns:
+    """The peer is started for as many streams in every row; the seeds keep the rows from sharing prompts."""
+    told = "one stream" if streams == 1 else f"{streams} streams"
+    return Turns(
+        name="gguf" if streams == STREAMS else f"gguf-{streams}",
+        title=f"the same weights as GGUF (Q8_0), {told}",
+        contenders=(OfGguf(PADDOCK), LLAMA),
+        play=_streams(streams, seed=3000 + 100 * streams),
+        conclude=lambda played: [_faster(played, f"GGUF, {told}", OfGguf(PADDOCK), LLAMA, 0.97)],
+    )
 
 
 def _streams(streams: int, *, seed: int) -> Callable[[Serving, int, Options], Awaitable[Numbers]]:

@@ -171,6 +171,14 @@ async def test_what_is_wrong_with_a_request_is_said_as_everywhere(pony: Runner) 
         await hear(pony, ask(sampling={"temperature": -1.0}))
 
 
+async def test_settings_at_the_edge_of_numbers_harm_nobody(pony: Runner) -> None:
+    """Too small for the numbers that the device uses: the answer is as it would be at the edge."""
+    greedy = await text_of(pony, ask())
+    assert await text_of(pony, ask(sampling={"temperature": 1e-300, "seed": 1})) == greedy
+    tiny = ask(sampling={"temperature": 1.0, "repetition_penalty": 1e-300, "seed": 1, "max_tokens": 4})
+    assert (await hear(pony, tiny))[-1].finish_reason is not FinishReason.ERROR
+
+
 async def test_leaving_frees_the_slot(pony: Runner) -> None:
     request = ask(LONG, sampling={"max_tokens": 1500, "ignore_end": True})
     async with aclosing(pony.generate(request)) as events:

@@ -17,6 +17,8 @@ from paddock.vocabulary import Sampling, TokenLogprob
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
+_COLDEST: Final = 1e-30  # below it a float32 is nothing, and nothing can be divided by that
+_LARGEST: Final = 3e38  # a tiny penalty must not make numbers that are none
 CANDIDATES: Final = 512  # a filtered row sorts so many of its likeliest tokens first, all only if that is too few
 
 
@@ -54,14 +56,15 @@ def _penalized(logits: Floats, wish: Wish) -> Floats:
             value = value / sampling.repetition_penalty if value > 0 else value * sampling.repetition_penalty
         count = wish.written.get(token, 0)
         value += sampling.logit_bias.get(token, 0.0) - sampling.frequency_penalty * count
-        adjusted[token] = value - (sampling.presence_penalty if count else 0.0)
+        value -= sampling.presence_penalty if count else 0.0
+        adjusted[token] = min(max(value, -_LARGEST), _LARGEST)
     return adjusted
 
 
 def _by_chance(adjusted: Floats, top: int, wish: Wish) -> int:
     sampling = wish.sampling
     # Less the largest first: a tiny temperature then makes small numbers, not infinite ones.
-    scaled = (adjusted - adjusted[top]) / np.float32(sampling.temperature)
+    scaled = (adjusted - adjusted[top]) / np.float32(max(sampling.temperature, _COLDEST))
     drawn = chance(wish.seed, wish.position)
     if sampling.top_p < 1 or sampling.top_k > 0 or sampling.min_p > 0:
         return _filtered(scaled, sampling, drawn)
