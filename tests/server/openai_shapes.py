@@ -19,6 +19,8 @@ _StreamEvent: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(R
 THOUGHTS = ("ChatCompletion.choices.message.reasoning_content", "ChatCompletionChunk.choices.delta.reasoning_content")
 # Open Responses requires them; OpenAI's own server sends the first two, whatever its types say.
 SETTINGS = ("presence_penalty", "frequency_penalty", "store")
+# Of a custom tool's call: OpenAI's type of listed items has it, the type of a response's output not yet.
+STATUS = "output.status"
 OURS = {"context_window", "max_output_tokens", "capabilities", "loaded", "alias_of"}  # of a model, beside OpenAI's
 
 
@@ -59,7 +61,7 @@ def events(text: str) -> Iterator[str]:
 
 
 def response(body: bytes | str) -> Response:
-    return _strict(Response, body, beside=[f"Response.{name}" for name in SETTINGS])
+    return _strict(Response, body, beside=[f"Response.{name}" for name in (*SETTINGS, STATUS)])
 
 
 def item_list(body: bytes | str) -> ResponseItemList:
@@ -75,7 +77,7 @@ def response_events(text: str) -> list[ResponseStreamEvent]:
         name, data = block.split("\n")
         event = _StreamEvent.validate_json(data.removeprefix("data: "), strict=True)
         assert name == f"event: {event.type}"
-        beside = {f"{event.type}.response.{name}" for name in SETTINGS}
+        beside = {f"{event.type}.response.{name}" for name in (*SETTINGS, STATUS)} | {f"{event.type}.item.status"}
         assert not [where for where in unknown_fields(event, event.type) if where not in beside]
         found.append(event)
     assert [event.sequence_number for event in found] == list(range(len(found)))

@@ -1,6 +1,7 @@
 """`/v1/responses` with the official client, over real HTTP, answered by `pony` in a real runner."""
 
 import json
+import re
 from typing import Any
 
 import httpx2
@@ -186,17 +187,67 @@ def test_a_thought_is_an_item_of_its_own(http: httpx2.Client) -> None:
 
 def test_tools_that_cannot_run_here_are_passed_over_by_name(http: httpx2.Client) -> None:
     """Codex sends many types at once; whoever must have one is refused."""
-    others = [{"type": "web_search"}, {"type": "local_shell"}, {"type": "custom", "name": "apply_patch"}]
+    others = [{"type": "web_search"}, {"type": "local_shell"}]
     response = http.post(RESPONSES, json=QUESTION | {"tools": [*others, WEATHER]})
-    assert response.headers["x-paddock-ignored"] == "tools.web_search, tools.local_shell, tools.custom"
+    assert response.headers["x-paddock-ignored"] == "tools.web_search, tools.local_shell"
     answer = shapes.response(response.content)
     assert [tool.type for tool in answer.tools] == ["function"]
-    for choice in ({"type": "web_search"}, {"type": "custom", "name": "apply_patch"}):
-        refused = http.post(RESPONSES, json=QUESTION | {"tools": [*others, WEATHER], "tool_choice": choice})
-        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tool_choice")
-        assert choice["type"] in refused.json()["error"]["message"]
+    choice = {"type": "web_search"}
+    refused = http.post(RESPONSES, json=QUESTION | {"tools": [*others, WEATHER], "tool_choice": choice})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tool_choice")
+    assert "web_search" in refused.json()["error"]["message"]
     only_theirs = http.post(RESPONSES, json=QUESTION | {"tools": others, "tool_choice": "required"})
     assert "web_search" in only_theirs.json()["error"]["message"]
+
+
+PATCH = {
+    "type": "custom",
+    "name": "apply_patch",
+    "description": "Edit files.",
+    "format": {"type": "grammar", "syntax": "regex", "definition": "[A-Z]{3}-[0-9]{2}"},
+}
+
+
+def test_a_custom_tool_takes_a_text_as_it_stands(http: httpx2.Client) -> None:
+    """Codex edits files with one: a call comes with its text, of the form it wants, and its output goes back."""
+    body = QUESTION | {"tools": [WEATHER, PATCH], "tool_choice": {"type": "custom", "name": "apply_patch"}}
+    told = shapes.response(http.post(RESPONSES, json=body).content)
+    assert [tool.type for tool in told.tools] == ["function", "custom"]
+    (call,) = told.output
+    assert call.type == "custom_tool_call"
+    assert call.name == "apply_patch"
+    assert re.fullmatch("[A-Z]{3}-[0-9]{2}", call.input)
+    output = {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "done"}
+    again = body | {"tool_choice": "none", "input": [output], "previous_response_id": told.id, "max_output_tokens": 9}
+    kept = shapes.response(http.post(RESPONSES, json=again).content)
+    items = http.get(f"{RESPONSES}/{kept.id}/input_items", params={"order": "asc"}).json()["data"]
+    assert [item["type"] for item in items] == ["message", "custom_tool_call", "custom_tool_call_output"]
+
+
+def test_a_streamed_custom_call_says_what_the_whole_one_says(http: httpx2.Client) -> None:
+    """Piece by piece, and then whole."""
+    body = QUESTION | {"tools": [PATCH], "tool_choice": "required", "parallel_tool_calls": False}
+    events = shapes.response_events(http.post(RESPONSES, json=body | {"stream": True}).text)
+    pieces = [event.delta for event in events if event.type == "response.custom_tool_call_input.delta"]
+    (done,) = [event for event in events if event.type == "response.custom_tool_call_input.done"]
+    (item,) = [event.item for event in events if event.type == "response.output_item.done"]
+    assert item.type == "custom_tool_call"
+    assert "".join(pieces) == done.input == item.input
+    (whole,) = shapes.response(http.post(RESPONSES, json=body).content).output
+    assert whole.type == "custom_tool_call"
+    assert whole.input == item.input
+
+
+def test_a_grammar_of_a_custom_tool_is_told_to_the_model(http: httpx2.Client) -> None:
+    """Codex describes patches by one; it makes the prompt, and the names of what is not held stand in no header."""
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: /[a-z]+/ " + "x " * 40}
+    counts = [
+        http.post(f"{RESPONSES}/input_tokens", json=QUESTION | {"tools": [{**PATCH, "format": form}]}).json()[
+            "input_tokens"
+        ]
+        for form in (grammar, {"type": "text"})
+    ]
+    assert counts[0] > counts[1] + 20
 
 
 def test_a_call_can_be_required(http: httpx2.Client) -> None:

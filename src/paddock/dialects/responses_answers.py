@@ -38,7 +38,7 @@ class ResponseRenderer:
         self._now = now
         self._created = now()
         self._events = 0
-        self._output = Output(asked.key, count=self._count, logprobs=asked.logprobs)
+        self._output = Output(asked.key, count=self._count, logprobs=asked.logprobs, customs=asked.customs)
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
         self._thought_tokens = 0

@@ -75,6 +75,7 @@ class ItemFields(Fields):
     name: ShortText | None = None
     arguments: Annotated[str, Field(max_length=ARGUMENTS_CHARACTERS_MAX)] | None = None
     output: Parts = None
+    input: Annotated[str, Field(max_length=ARGUMENTS_CHARACTERS_MAX)] | None = None
     summary: Annotated[list[PartFields], Field(max_length=PARTS_MAX)] | None = None
 
 
@@ -111,7 +112,8 @@ class ResponseFields(CommonFields):
     previous_response_id: Annotated[str, _IDS] | None = Field(default=None, description="A kept one that this goes on.")
     max_output_tokens: int | None = Field(default=None, ge=1, le=INT32_MAX, description="Thoughts and calls included.")
     tools: Annotated[list[dict[str, Any]], Field(max_length=TOOLS_MAX)] = Field(
-        default_factory=list[dict[str, Any]], description="Functions; tools of other types are passed over."
+        default_factory=list[dict[str, Any]],
+        description="Functions and custom tools; tools of other types are passed over.",
     )
     tool_choice: Literal["none", "auto", "required"] | dict[str, Any] = "auto"
     parallel_tool_calls: bool = True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from paddock.dialects.openai_fields import wrong
+from paddock.dialects.responses_custom import arguments_of
 from paddock.dialects.responses_fields import ItemFields, PartFields
 from paddock.dialects.saying import Said, Saying
 from paddock.vocabulary import Message, ToolCall
@@ -62,6 +63,9 @@ def messages_of(items: Sequence[Item], *, instructions: str | None, first: int) 
             case "reasoning":
                 thought = item.get("content") or item.get("summary") or ()
                 turns.assistant.thoughts.append(_said(thought).content)
+            case "custom_tool_call":
+                arguments = arguments_of(item["input"])
+                turns.call(ToolCall(id=item["call_id"], name=item["name"], arguments=arguments), where)
             case "function_call":
                 turns.call(ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"]), where)
             case _:
@@ -141,10 +145,19 @@ def _item(fields: ItemFields, number: int, reading: Reading) -> Item:
                 "arguments": fields.arguments or "{}",
                 "status": "completed",
             }
-        case "function_call_output":
+        case "custom_tool_call":
             return {
-                "id": named("fco"),
-                "type": "function_call_output",
+                "id": named("ctc"),
+                "type": "custom_tool_call",
+                "call_id": _needed(fields.call_id, f"{where}.call_id"),
+                "name": _needed(fields.name, f"{where}.name"),
+                "input": _needed(fields.input, f"{where}.input"),
+                "status": "completed",
+            }
+        case "function_call_output" | "custom_tool_call_output":
+            return {
+                "id": named("fco" if fields.type == "function_call_output" else "ctco"),
+                "type": fields.type,
                 "call_id": _needed(fields.call_id, f"{where}.call_id"),
                 "output": _output(_needed(fields.output, f"{where}.output"), f"{where}.output", reading),
                 "status": "completed",
@@ -167,7 +180,7 @@ def _item(fields: ItemFields, number: int, reading: Reading) -> Item:
             raise wrong(
                 f"{where}.type",
                 f"Items of type `{other[:80]}` are not taken.",
-                "Send messages, function calls and their outputs, and reasoning.",
+                "Send messages, calls of functions and custom tools and their outputs, and reasoning.",
             )
 
 

@@ -7,12 +7,16 @@ from typing import Any
 from paddock.dialects.openai_calls import joined
 from paddock.dialects.openai_logprobs import chat_logprobs
 from paddock.dialects.openai_wire import TokenLogprobs
+from paddock.dialects.responses_custom import TextTaken
 from paddock.dialects.responses_items import item_id
 from paddock.dialects.responses_wire import (
     ArgumentsDelta,
     ArgumentsDone,
     CallItem,
+    CustomCallItem,
     Event,
+    InputDelta,
+    InputDone,
     ItemEvent,
     ItemStatus,
     MessageItem,
@@ -28,7 +32,8 @@ from paddock.dialects.responses_wire import (
 )
 from paddock.vocabulary import FinishReason, GenerateEvent, TokenLogprob, ToolCallDelta
 
-_KINDS = {"message": "msg", "reasoning": "rs", "call": "fc"}
+_KINDS = {"message": "msg", "reasoning": "rs", "call": "fc", "custom": "ctc"}
+_CALLS = ("call", "custom")
 
 
 @dataclass(slots=True)
@@ -41,10 +46,13 @@ class _Open:
     texts: list[str] = field(default_factory=list[str])
     logprobs: list[TokenLogprobs] = field(default_factory=list[TokenLogprobs])
     call: ToolCallDelta | None = None  # the first of it
+    taken: TextTaken = field(default_factory=TextTaken)  # with `custom`
 
     def item(self, status: ItemStatus, *, begun: bool = False) -> OutputItem:
         """As it is shown; one that has just begun shows nothing yet."""
         text = "".join(self.texts)
+        if self.call is not None and self.kind == "custom":
+            return CustomCallItem(id=self.id, status=status, call_id=self.call.id, name=self.call.name, input=text)
         if self.call is not None:
             return CallItem(id=self.id, status=status, call_id=self.call.id, name=self.call.name, arguments=text)
         if self.kind == "reasoning":
@@ -60,10 +68,14 @@ class _Open:
 class Output:
     """Of one response. `count` numbers its events."""
 
-    def __init__(self, key: str, *, count: Callable[[], int], logprobs: bool) -> None:
+    def __init__(
+        self, key: str, *, count: Callable[[], int], logprobs: bool, customs: frozenset[str] = frozenset()
+    ) -> None:
+        """`customs`: the tools that take a text as it stands."""
         self._key = key
         self._count = count
         self._shows_logprobs = logprobs
+        self._customs = customs
         self._open: _Open | None = None
         self._held: list[tuple[TokenLogprob, ...]] = []  # of tokens whose text has not come yet
         self.items: list[OutputItem] = []
@@ -89,6 +101,8 @@ class Output:
         """End the open item, if there is one."""
         if self._open is None:
             return
+        if self._open.kind == "custom":
+            yield from self._more_input(self._open, self._open.taken.end())
         done, self._open = self._open, None
         text, at = "".join(done.texts), done.at
         if done.kind == "call":
@@ -98,6 +112,14 @@ class Output:
                 item_id=done.id,
                 output_index=at,
                 arguments=text,
+            )
+        elif done.kind == "custom":
+            yield InputDone(
+                type="response.custom_tool_call_input.done",
+                sequence_number=self._count(),
+                item_id=done.id,
+                output_index=at,
+                input=text,
             )
         elif done.kind == "reasoning":
             yield ReasoningDone(
@@ -116,7 +138,7 @@ class Output:
                 text=text,
                 logprobs=_brief(done.logprobs),
             )
-        if done.kind != "call":
+        if done.kind not in _CALLS:
             yield self._part(done, "response.content_part.done")
         item = done.item(status)
         self.items.append(item)
@@ -150,9 +172,12 @@ class Output:
 
     def _call(self, delta: ToolCallDelta) -> Iterator[Event]:
         if self._open is None or self._open.call is None or self._open.call.index != delta.index:
-            yield from self._begin("call", delta)
+            # Only the first piece of a call has its name.
+            yield from self._begin("custom" if delta.name in self._customs else "call", delta)
         assert self._open is not None, "it has just begun"
-        if delta.arguments:
+        if self._open.kind == "custom":
+            yield from self._more_input(self._open, self._open.taken.feed(delta.arguments))
+        elif delta.arguments:
             self._open.texts.append(delta.arguments)
             yield ArgumentsDelta(
                 type="response.function_call_arguments.delta",
@@ -160,6 +185,17 @@ class Output:
                 item_id=self._open.id,
                 output_index=self._open.at,
                 delta=delta.arguments,
+            )
+
+    def _more_input(self, custom: _Open, text: str) -> Iterator[Event]:
+        if text:
+            custom.texts.append(text)
+            yield InputDelta(
+                type="response.custom_tool_call_input.delta",
+                sequence_number=self._count(),
+                item_id=custom.id,
+                output_index=custom.at,
+                delta=text,
             )
 
     def _begin(self, kind: str, call: ToolCallDelta | None = None) -> Iterator[Event]:
@@ -172,7 +208,7 @@ class Output:
             output_index=at,
             item=self._open.item("in_progress", begun=True),
         )
-        if kind != "call":
+        if kind not in _CALLS:
             yield self._part(self._open, "response.content_part.added")
 
     def _part(self, of: _Open, kind: str) -> Event:

@@ -15,7 +15,7 @@ from paddock.dialects.openai_sampling import (
 from paddock.dialects.openai_tools import effort_option, thinking_of
 from paddock.dialects.responses_fields import ResponseFields, TextFormatFields
 from paddock.dialects.responses_items import Item, Reading, items_of, messages_of
-from paddock.dialects.responses_tools import shown_choice, shown_tools, toolbox_of
+from paddock.dialects.responses_tools import custom_names, shown_choice, shown_tools, toolbox_of
 from paddock.vocabulary import ChatRequest, FormatKind, OutputFormat
 
 _LOGPROBS = "message.output_text.logprobs"
@@ -32,6 +32,7 @@ class AskedResponse:
     logprobs: bool  # whether they are shown
     ignored: tuple[str, ...]
     context: tuple[Item, ...]  # all that was said before the answer, this request's items at the end
+    customs: frozenset[str] = frozenset()  # names of tools whose calls are custom ones
     shown: Mapping[str, Any]  # what the response repeats of the request
 
 
@@ -79,13 +80,14 @@ def understood(
         logprobs=logprobs,
         ignored=(*unknown, *passed_over, *_passed_over(fields)),
         context=context,
+        customs=custom_names(fields),
         shown={
             "instructions": fields.instructions,
             "previous_response_id": fields.previous_response_id,
             "max_output_tokens": fields.max_output_tokens,
             "top_logprobs": fields.top_logprobs or 0,
             "store": fields.store,
-            "tools": shown_tools(toolbox.tools),
+            "tools": shown_tools(toolbox.tools, fields),
             "tool_choice": shown_choice(fields),
             "parallel_tool_calls": fields.parallel_tool_calls,
             "reasoning": {"effort": effort, "summary": None},

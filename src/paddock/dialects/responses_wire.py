@@ -40,7 +40,15 @@ class CallItem(Wire, frozen=True, kw_only=True, tag_field="type", tag="function_
     arguments: str
 
 
-OutputItem = MessageItem | ReasoningItem | CallItem
+class CustomCallItem(Wire, frozen=True, kw_only=True, tag_field="type", tag="custom_tool_call"):
+    id: str
+    status: ItemStatus
+    call_id: str
+    name: str
+    input: str
+
+
+OutputItem = MessageItem | ReasoningItem | CallItem | CustomCallItem
 
 
 class InputDetails(Wire, frozen=True, kw_only=True):
@@ -167,6 +175,18 @@ class ArgumentsDone(Event, frozen=True, kw_only=True):
     item_id: str
     output_index: int
     arguments: str
+
+
+class InputDelta(Event, frozen=True, kw_only=True):
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class InputDone(Event, frozen=True, kw_only=True):
+    item_id: str
+    output_index: int
+    input: str
 
 
 class ErrorEvent(Event, frozen=True, kw_only=True):
