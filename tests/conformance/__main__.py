@@ -24,7 +24,7 @@ def main() -> int:
             name_models(server)
             cases = [case for suite in SUITES for case in run(suite, server, expected, folder)]
     print(table(cases))
-    print(f"\n{share(cases):.1%} of the cases that concern what is served here pass.\n")
+    print(f"\n{share(cases, expected):.1%} of the cases that concern what is served here pass.\n")
     print(reasons(cases, expected))
     different = list(differences(cases, expected))
     print("\n" + "\n".join(different) if different else "\nAll as expected.")

@@ -30,4 +30,6 @@ def test_every_difference_is_told() -> None:
 def test_cases_of_others_count_neither_way() -> None:
     """A server is measured by what it serves."""
     others = [Case("openai", "a", How.ELSEWHERE, (), ""), Case("openai", "b", How.CLIENT, (), "")]
-    assert share([*PASSES, CANCEL, *others]) == 30 / 31
+    assert share([*PASSES, CANCEL, *others], EXPECTED) == 30 / 31
+    blind = Expected(refused=[], fails=[{**EXPECTED.fails[0], "by": "client"}])
+    assert share([*PASSES, CANCEL], blind) == 1
