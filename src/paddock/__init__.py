@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from paddock.client.asking import Answer, Embeddings, Part
     from paddock.client.opening import open_paddock as open  # noqa: A004 (its name is `paddock.open`)
     from paddock.client.paddock import Paddock, Session
+    from paddock.client.pictures import picture
     from paddock.client.sync import SyncPaddock, SyncSession, open_sync
     from paddock.errors import PaddockError
     from paddock.library.pulling.plan import PullOptions
-    from paddock.vocabulary import Message, ModelInfo, ProgressEvent
+    from paddock.vocabulary import Message, ModelInfo, Picture, ProgressEvent
 
 __version__ = VERSION
 
@@ -37,6 +38,8 @@ _PLACES = {
     "Session": ("paddock.client.paddock", "Session"),
     "SyncPaddock": ("paddock.client.sync", "SyncPaddock"),
     "SyncSession": ("paddock.client.sync", "SyncSession"),
+    "Picture": ("paddock.vocabulary", "Picture"),
+    "picture": ("paddock.client.pictures", "picture"),
     "open": ("paddock.client.opening", "open_paddock"),
     "open_sync": ("paddock.client.sync", "open_sync"),
 }
@@ -49,6 +52,7 @@ __all__ = [
     "Paddock",
     "PaddockError",
     "Part",
+    "Picture",
     "ProgressEvent",
     "PullOptions",
     "Session",
@@ -57,6 +61,7 @@ __all__ = [
     "__version__",
     "open",
     "open_sync",
+    "picture",
 ]
 
 

@@ -184,7 +184,8 @@ async def open_pool(
 
 
 @asynccontextmanager
-async def _open_pictures(config: Config) -> AsyncGenerator["Pictures"]:
+async def open_pictures(config: Config) -> AsyncGenerator["Pictures"]:
+    """What reads the pictures of requests."""
     from paddock.images.pictures import Pictures
 
     pictures = Pictures(config.images)
@@ -195,8 +196,10 @@ async def _open_pictures(config: Config) -> AsyncGenerator["Pictures"]:
 
 
 def _seeing(library: Library) -> Callable[[], Awaitable[Sequence[str]]]:
+    from paddock.images.seeing import seeing_models
+
     async def names() -> Sequence[str]:
-        return [model.name for model in await library.list() if model.capabilities.vision and model.format.runs_here]
+        return seeing_models(await library.list())
 
     return names
 
@@ -243,7 +246,7 @@ async def open_server(
         AsyncExitStack() as closing,
         open_fleet(world.runner_command) as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
-        _open_pictures(config) as pictures,
+        open_pictures(config) as pictures,
     ):
         pools.append(pool)
         local = LocalProvider(pool, config, find=library.get, pictures=pictures, seeing=_seeing(library))

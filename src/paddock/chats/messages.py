@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Final
 
 from paddock.errors import UsageError
-from paddock.vocabulary import FinishReason, Message, ToolCall, Usage
+from paddock.vocabulary import FinishReason, Message, Picture, ToolCall, Usage
 
 PARTS_MAX: Final = 1000  # of one message
+_ADDRESS: Final = "text/uri-list"  # the media type of a picture that is kept as its address
 
 
 class Role(StrEnum):
@@ -40,7 +41,7 @@ class MessagePart:
     call: ToolCall | None = None  # of TOOL_CALL
     call_id: str | None = None  # of TOOL_RESULT: the call that it answers
     media_type: str | None = None  # of IMAGE: `image/png`
-    data: str | None = None  # of IMAGE: its bytes in base64
+    data: str | None = None  # of IMAGE: its bytes in base64, or with `text/uri-list` its address
 
 
 _FIELDS: Final[Mapping[PartKind, frozenset[str]]] = {
@@ -90,6 +91,22 @@ class SavedMessage(NewMessage):
 def text_message(role: Role, text: str) -> NewMessage:
     """A message of one text."""
     return NewMessage(role=role, parts=(MessagePart(kind=PartKind.TEXT, text=text),))
+
+
+def question_message(question: Message) -> NewMessage:
+    """A question of the user, with its pictures where they stand. One at an address is kept as its address."""
+    parts: list[MessagePart] = []
+    done = 0
+    for picture in question.images:
+        if picture.at > done:
+            parts.append(MessagePart(kind=PartKind.TEXT, text=question.content[done : picture.at]))
+            done = picture.at
+        head, _, data = picture.source.partition(";base64,")
+        media_type = head.removeprefix("data:") if data else _ADDRESS
+        parts.append(MessagePart(kind=PartKind.IMAGE, media_type=media_type, data=data or picture.source))
+    if question.content[done:] or not parts:
+        parts.append(MessagePart(kind=PartKind.TEXT, text=question.content[done:]))
+    return NewMessage(role=Role.USER, parts=tuple(parts))
 
 
 def answer_message(
@@ -176,10 +193,23 @@ def _told(message: SavedMessage) -> Message:
     return Message(
         role=message.role.value,
         content=text_of(message),
+        images=_images(message),
         reasoning=_joined(message, PartKind.REASONING),
         tool_calls=calls,
         tool_call_id=answers[0] if answers else None,
     )
+
+
+def _images(message: SavedMessage) -> tuple[Picture, ...]:
+    """Its pictures, where they stand in its text. Only a user's are shown to a model again."""
+    images: list[Picture] = []
+    at = 0
+    for part in message.parts if message.role is Role.USER else ():
+        at += len(part.text or "")
+        if part.kind is PartKind.IMAGE:
+            inline = f"data:{part.media_type};base64,{part.data}"
+            images.append(Picture(at=at, source=part.data or "" if part.media_type == _ADDRESS else inline))
+    return tuple(images)
 
 
 def _joined(message: NewMessage, *kinds: PartKind) -> str:

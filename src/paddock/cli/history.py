@@ -34,12 +34,12 @@ class History:
         """What is said next belongs to another conversation."""
         self._id = None
 
-    async def asked(self, opening: Sequence[Message], question: str) -> None:
+    async def asked(self, opening: Sequence[Message], question: Message) -> None:
         """Keep a question; a new conversation begins with `opening`."""
-        from paddock.chats.messages import Role, text_message
+        from paddock.chats.messages import Role, question_message, text_message
 
         new = [text_message(Role.SYSTEM, message.content) for message in opening] if self._id is None else []
-        await self._keep([*new, text_message(Role.USER, question)])
+        await self._keep([*new, question_message(question)])
 
     async def answered(self, heard: Heard) -> None:
         """Keep an answer as far as it was heard."""

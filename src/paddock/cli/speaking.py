@@ -1,5 +1,6 @@
 """What `run` and `chat` share: a model in a runner, questions to it, answers as they come."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -19,6 +20,7 @@ from paddock.vocabulary import (
     GenerateRequest,
     Message,
     ModelKind,
+    Picture,
     Sampling,
     Usage,
 )
@@ -49,7 +51,19 @@ class Manner:
         str | None, Parameter(help="A smaller model that guesses ahead for it: the same answer, sooner.")
     ] = None
     ngrams: Annotated[bool, Parameter(help="Guess that what was said comes again: the same answer, sooner.")] = False
+    image: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="A picture to ask about: a file, or an address; may be given several times."),
+    ] = ()
     verbose: Annotated[bool, Parameter(help="Say how fast it was.")] = False
+
+    async def pictures(self) -> tuple[Picture, ...]:
+        """The pictures that were given, read. Raises InvalidImage."""
+        if not self.image:
+            return ()
+        from paddock.client.pictures import picture
+
+        return tuple([await asyncio.to_thread(picture, each) for each in self.image])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +182,7 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
     sampling = _sampling(record, desk.config, manner)
     guesses = draft is not None or manner.ngrams  # wants a runner of its own: the server's was loaded without
     if desk.server is not None and not guesses:
-        opened = _in_the_server(desk.server, record.name, sampling)
+        opened = _in_the_server(desk, desk.server, record.name, sampling)
     else:
         opened = _in_a_runner(desk, record, draft, sampling, ngrams=manner.ngrams)
     async with opened as ask:
@@ -179,17 +193,31 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
 async def _in_a_runner(
     desk: Desk, record: "ModelRecord", draft: "ModelRecord | None", sampling: Sampling, *, ngrams: bool
 ) -> AsyncGenerator[Ask]:
-    from paddock.app import open_fleet
+    from paddock.app import open_fleet, open_pictures
+    from paddock.images.seeing import reads_no_images, seeing_models, shows_pictures
 
-    async with open_fleet() as fleet:
+    async with open_fleet() as fleet, open_pictures(desk.config) as pictures:
         runner = await fleet.start(runner_spec(record, draft, desk.config, ngrams=ngrams))
         async with desk.own_library() as library:
             await library.remember_load(record, runner)
-        yield lambda messages: runner.generate(GenerateRequest(id="answer", messages=messages, sampling=sampling))
+
+        async def ask(messages: tuple[Message, ...]) -> AsyncGenerator[GenerateEvent]:
+            if shows_pictures(messages) and not record.facts.capabilities.vision:
+                async with desk.own_library() as library:
+                    raise reads_no_images(record.name, seeing_models(await library.list()))
+            asked = ChatRequest(id="answer", model=record.name, messages=messages, sampling=sampling)
+            async with pictures.read(asked) as seen:
+                _warn(desk, seen.warnings)
+                request = GenerateRequest(id="answer", messages=seen.request.messages, sampling=sampling)
+                async with aclosing(runner.generate(request)) as events:
+                    async for event in events:
+                        yield event
+
+        yield ask
 
 
 @asynccontextmanager
-async def _in_the_server(server: "Address", name: str, sampling: Sampling) -> AsyncGenerator[Ask]:
+async def _in_the_server(desk: Desk, server: "Address", name: str, sampling: Sampling) -> AsyncGenerator[Ask]:
     from paddock.client.opening import connected
     from paddock.client.remote_provider import RemoteProvider
 
@@ -202,8 +230,15 @@ async def _in_the_server(server: "Address", name: str, sampling: Sampling) -> As
                 async for event in events:
                     if isinstance(event, Piece):
                         yield event.event
+                    else:
+                        _warn(desk, event.warnings)
 
         yield ask
+
+
+def _warn(desk: Desk, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        desk.warn(f"{warning[:1].upper()}{warning[1:]}.")
 
 
 def opening_messages(manner: Manner) -> list[Message]:

@@ -159,7 +159,12 @@ async def whole_answer(provider: Answers, model: str, messages: Sequence[Message
     )
 
 
-def as_messages(asked: str | Sequence[Message], system: str | None) -> tuple[Message, ...]:
+def as_message(asked: str | Message) -> Message:
+    """A question of the user."""
+    return Message(role="user", content=asked) if isinstance(asked, str) else asked
+
+
+def as_messages(asked: str | Message | Sequence[Message], system: str | None) -> tuple[Message, ...]:
     """A question, or a whole conversation, with what the model is told before."""
-    turns = (Message(role="user", content=asked),) if isinstance(asked, str) else tuple(asked)
+    turns = (as_message(asked),) if isinstance(asked, str | Message) else tuple(asked)
     return (Message(role="system", content=system), *turns) if system else turns

@@ -12,6 +12,7 @@ from paddock.client.asking import (
     Embeddings,
     Manner,
     Part,
+    as_message,
     as_messages,
     embed_texts,
     stream_answer,
@@ -135,7 +136,7 @@ class Paddock:
 
     async def chat(
         self,
-        asked: str | Sequence[Message],
+        asked: str | Message | Sequence[Message],
         *,
         model: str = "",
         system: str | None = None,
@@ -146,7 +147,7 @@ class Paddock:
 
     async def stream(
         self,
-        asked: str | Sequence[Message],
+        asked: str | Message | Sequence[Message],
         *,
         model: str = "",
         system: str | None = None,
@@ -192,8 +193,11 @@ class Session:
         self._manner = manner
         self._warming = asyncio.ensure_future(self._warm_up())
 
-    async def say(self, text: str) -> Answer:
-        """The answer to `text`, in the light of what was said before. A turn that fails leaves no trace."""
+    async def say(self, text: str | Message) -> Answer:
+        """The answer to `text`, or to a message with pictures, in the light of what was said before.
+
+        A turn that fails leaves no trace.
+        """
         parts = [part async for part in self.stream(text)]
         last = parts[-1]
         return Answer(
@@ -204,10 +208,10 @@ class Session:
             usage=last.usage or Usage(),
         )
 
-    async def stream(self, text: str) -> AsyncGenerator[Part]:
+    async def stream(self, text: str | Message) -> AsyncGenerator[Part]:
         """The same as it is written. An answer that is left early is remembered as far as it came."""
         await self._warming
-        asked = [*self.messages, Message(role="user", content=text)]
+        asked = [*self.messages, as_message(text)]
         said: list[str] = []
         try:
             async with aclosing(stream_answer(self._provider, self.model, asked, self._manner)) as parts:

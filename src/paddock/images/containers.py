@@ -47,6 +47,12 @@ _JPEG_END: Final = 0xD9
 _JPEG_SCAN: Final = 0xDA
 
 
+def media_type_of(data: bytes) -> str:
+    """What to call `data` when it is sent; empty for what is no picture that is known here."""
+    found = _recognised(data)
+    return f"image/{found.lower()}" if found else ""
+
+
 def format_of(data: bytes, claimed: str) -> str:
     """Pillow's name of the format. Raises InvalidImage for any that is not taken, for a false claim, and for two in one."""
     found = _recognised(data)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image, Transpose
 
 _LARGE_PIXELS: Final = 8_000_000  # one of more is decoded at a time: it takes ten bytes a pixel meanwhile
+_SHRINKABLE: Final = ("L", "RGB", "CMYK")  # as they are, before they take more memory as RGB
 _ORIENTATION: Final = 0x0112
 _one_large: Final = threading.Lock()
 
@@ -73,9 +74,13 @@ def _decoded(image: "Image", side_px_max: int) -> Decoded:
         image.draft(None, (2 * fitting[0], 2 * fitting[1]))
     image.load()
     turn = _turn(image)
-    flat = _on_white(image)
+    flat = image
+    if image.mode not in _SHRINKABLE or "transparency" in image.info:
+        flat = _on_white(image)
     if flat.size != fitting:
         flat = flat.resize(fitting, Resampling.LANCZOS, reducing_gap=2.0)
+    if flat.mode != "RGB":
+        flat = _on_white(flat)
     if turn is not None:
         flat = flat.transpose(turn)
         if flat.size != fitting:

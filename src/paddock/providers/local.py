@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from paddock.config.schema import Config, Options, model_options
 from paddock.engine.checks import check_sampling
-from paddock.errors import Overloaded, PaddockError, UsageError
+from paddock.errors import Overloaded, PaddockError
 from paddock.fleet.fleet import Runner
 from paddock.images.pictures import Pictures
+from paddock.images.seeing import reads_no_images, shows_pictures
 from paddock.library.records import ModelRecord
 from paddock.providers.merging import merged
 from paddock.providers.naming import Find, Target, resolve
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER_S: Final = 1.0  # for a queue of requests: an answer takes about so long to make room
 _SEED_BYTES: Final = 8
-_NAMED_MAX: Final = 3
 
 Seeing = Callable[[], Awaitable[Sequence[str]]]
 
@@ -79,16 +79,8 @@ class LocalProvider:
 
     async def _check_sees(self, record: ModelRecord, request: ChatRequest) -> None:
         """Raises UsageError for pictures that this model could not read."""
-        if record.facts.capabilities.vision or not any(message.images for message in request.messages or ()):
-            return
-        others = [f"`{name}`" for name in await self._seeing()][:_NAMED_MAX]
-        raise UsageError(
-            f"`{record.name}` reads no images.",
-            hint=f"Send text, or ask a model that does: {', '.join(others)}."
-            if others
-            else "Send text, or pull a model that does; `paddock search vision` finds some.",
-            param="model",
-        )
+        if shows_pictures(request.messages) and not record.facts.capabilities.vision:
+            raise reads_no_images(record.name, await self._seeing())
 
     async def embed(self, request: EmbedRequest) -> Vectors:
         """See Provider."""

@@ -1,5 +1,6 @@
 """`paddock chat`: converse, and look after the conversations that are kept."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,7 +16,7 @@ from paddock.cli.lines import interruptible, read_line
 from paddock.cli.output import json_line
 from paddock.cli.speaking import AnswerDocument, Heard, Manner, Speaker, opening_messages, speaker
 from paddock.errors import PaddockError, UsageError
-from paddock.vocabulary import FinishReason, Message
+from paddock.vocabulary import FinishReason, Message, Picture
 
 if TYPE_CHECKING:
     from paddock.chats.chats import Chat
@@ -28,6 +29,7 @@ _AS_SET = Manner()
 _NOTHING_ELSE = Keeping()
 _LEAVE: Final = "/bye"
 _CLEAR: Final = "/clear"
+_IMAGE: Final = "/image "
 _LAST: Final = "last"
 
 
@@ -48,7 +50,8 @@ async def chat(
 
     Conversations are kept in the database, turn by turn, unless `--no-history` is given or `chats.keep` is off.
 
-    Ctrl-C stops an answer; Ctrl-D or `/bye` leaves, `/clear` begins anew. With `--json`, one JSON line an answer, and
+    Ctrl-C stops an answer; Ctrl-D or `/bye` leaves, `/clear` begins anew,
+    `/image FILE` shows a picture with the next question. With `--json`, one JSON line an answer, and
     `{"chat": ID}` on stderr once the conversation is kept.
     """
     if keeping.wants_something:
@@ -66,12 +69,13 @@ async def chat(
         )
     async with _kept_chats(desk, wanted=bool(resume) or (not no_history and desk.config.chats.keep)) as chats:
         before = await _resumed(chats, resume) if chats is not None and resume else None
+        pictures = await manner.pictures()
         name = model or (before.model if before else desk.config.model.default)
         async with speaker(desk, name, manner) as speaking:
             history = (
                 None if chats is None or no_history else History(desk, chats, model=speaking.name, going_on=before)
             )
-            await converse(desk, speaking, _opening(desk, manner, before), history)
+            await converse(desk, speaking, _opening(desk, manner, before), history, pictures)
             if history is not None and history.kept_as is not None:
                 _say_where(desk, history.kept_as)
 
@@ -111,8 +115,14 @@ def _say_where(desk: Desk, chat_id: str) -> None:
         desk.notice(f"Kept. `paddock chat --resume {chat_id}` goes on with it.")
 
 
-async def converse(desk: Desk, speaking: Speaker, opening: Sequence[Message], history: History | None) -> None:
-    """Answer line by line until there are no more, after what was said in `opening`."""
+async def converse(
+    desk: Desk,
+    speaking: Speaker,
+    opening: Sequence[Message],
+    history: History | None,
+    pictures: tuple[Picture, ...] = (),
+) -> None:
+    """Answer line by line until there are no more, after what was said in `opening`. `pictures` go with the next question."""
     messages = [*opening]
     shows_prompt = desk.invocation.may_ask and not desk.flags.json
     with interruptible(lambda: desk.notice("Ctrl-D or `/bye` leaves.")) as work:
@@ -127,11 +137,14 @@ async def converse(desk: Desk, speaking: Speaker, opening: Sequence[Message], hi
                 messages = [message for message in opening if message.role == "system"]
                 if history is not None:
                     history.begin_anew()
+            elif line.startswith(_IMAGE):
+                pictures += await _picture(desk, line.removeprefix(_IMAGE).strip())
             elif line.strip():
                 heard = Heard()
-                asked = [*messages, Message(role="user", content=line)]
+                question, pictures = Message(role="user", content=line, images=pictures), ()
+                asked = [*messages, question]
                 if history is not None:
-                    await history.asked(messages, line)
+                    await history.asked(messages, question)
                 try:
                     could = await work.run(_answer(desk, speaking, asked, heard)) is not False
                 finally:  # also when this process is told to end
@@ -142,6 +155,17 @@ async def converse(desk: Desk, speaking: Speaker, opening: Sequence[Message], hi
                     messages = [*asked, Message(role="assistant", content=heard.text)]
     if shows_prompt:
         desk.err.line()
+
+
+async def _picture(desk: Desk, source: str) -> tuple[Picture, ...]:
+    """One more for the next question; why not is shown, and the conversation goes on."""
+    from paddock.client.pictures import picture
+
+    try:
+        return (await asyncio.to_thread(picture, source),)
+    except PaddockError as error:
+        show_error(desk.invocation, error, json=desk.flags.json)
+        return ()
 
 
 async def _answer(desk: Desk, speaking: Speaker, messages: list[Message], heard: Heard) -> bool:

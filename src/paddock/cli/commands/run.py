@@ -29,17 +29,20 @@ async def run(
 ) -> None:
     """Ask a model once.
 
-    Without a prompt, what comes through standard input is answered; on a terminal a conversation begins.
+    With `--image`, about a picture. Without a prompt, what comes through standard input is answered; on a terminal a
+    conversation begins.
     """
     if prompt is None and not desk.invocation.may_ask:
         prompt = await asyncio.to_thread(desk.invocation.stdin.read)
     if prompt is not None and not prompt.strip():
         raise UsageError("There is nothing to answer.", hint='Give a prompt: `paddock run pony "Hello"`.')
+    pictures = await manner.pictures()
     async with speaker(desk, model, manner) as speaking:
         if prompt is None:
-            await converse(desk, speaking, opening_messages(manner), None)
+            await converse(desk, speaking, opening_messages(manner), None, pictures)
         else:
-            await _answer_once(desk, speaking, [*opening_messages(manner), Message(role="user", content=prompt)])
+            question = Message(role="user", content=prompt, images=pictures)
+            await _answer_once(desk, speaking, [*opening_messages(manner), question])
 
 
 async def _answer_once(desk: Desk, speaking: Speaker, messages: list[Message]) -> None:
