@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from paddock.dialects.anthropic_bodies import prompt_body
 from paddock.dialects.anthropic_messages import parse_count, parse_message
 from paddock.dialects.ollama_chat import parse_chat as parse_ollama_chat
 from paddock.dialects.ollama_generate import parse_generate
@@ -175,6 +176,13 @@ def test_turns_of_the_user_that_are_joined_keep_their_pictures() -> None:
         ]
     )
     assert turns(request) == [("user", "one\ntwo", [(0, ONE), (7, TWO)])]
+
+
+def test_anthropic_s_bodies_carry_pictures_to_others() -> None:
+    """Told to another service and read again, nothing is lost and nothing moves."""
+    content = [text("Look:"), block(ONE), block(TWO), text(" what?")]
+    request = anthropic(messages=[{"role": "user", "content": content}])
+    assert prompt_body(request)["messages"] == [{"role": "user", "content": content}]
 
 
 def user(*content: Any) -> Mapping[str, Any]:

@@ -6,8 +6,19 @@ from typing import Any, cast
 import msgspec
 
 from paddock.dialects.anthropic_thoughts import signature_of
+from paddock.dialects.asking import picture_data, pieces_of
 from paddock.dialects.openai_fields import wrong
-from paddock.vocabulary import ChatRequest, FormatKind, Message, OutputFormat, Thinking, ToolCall, ToolChoice, ToolUse
+from paddock.vocabulary import (
+    ChatRequest,
+    FormatKind,
+    Message,
+    OutputFormat,
+    Picture,
+    Thinking,
+    ToolCall,
+    ToolChoice,
+    ToolUse,
+)
 
 Json = dict[str, Any]
 
@@ -46,7 +57,7 @@ def _conversation(messages: Sequence[Message]) -> tuple[str | None, list[Json]]:
             case "system" if number == 0:
                 system = message.content
             case "system" | "user":
-                turns.append({"role": message.role, "content": message.content})
+                turns.append({"role": message.role, "content": _content(message)})
             case "assistant":
                 turns.append({"role": "assistant", "content": _said(message, where)})
             case "tool":
@@ -58,12 +69,26 @@ def _conversation(messages: Sequence[Message]) -> tuple[str | None, list[Json]]:
 
 def _add_result(turns: list[Json], message: Message) -> None:
     """Results of one turn of calls are one message."""
-    result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content}
+    result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": _content(message)}
     last = turns[-1]["content"] if turns else ""
     if isinstance(last, list) and turns[-1]["role"] == "user":
         cast("list[Json]", last).append(result)
     else:
         turns.append({"role": "user", "content": [result]})
+
+
+def _content(message: Message) -> str | list[Json]:
+    """Texts, and the pictures where they stand between them."""
+    return [_block(piece) for piece in pieces_of(message)] if message.images else message.content
+
+
+def _block(piece: str | Picture) -> Json:
+    if isinstance(piece, str):
+        return {"type": "text", "text": piece}
+    data = picture_data(piece)
+    if data is None:
+        return {"type": "image", "source": {"type": "url", "url": piece.source}}
+    return {"type": "image", "source": {"type": "base64", "media_type": data[0], "data": data[1]}}
 
 
 def _said(message: Message, where: str) -> str | list[Json]:
