@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ModelFormat(StrEnum):
-    """How a model's weights are stored. Only MLX and GGUF run here; the others are kept and listed."""
+    """How a model's weights are stored. MLX and GGUF run here, and ONNX where it embeds; the others are kept and listed."""
 
     MLX = "mlx"  # a folder with config.json and .safetensors
     GGUF = "gguf"
@@ -29,6 +29,10 @@ class ModelFormat(StrEnum):
     @property
     def runs_here(self) -> bool:
         return self in (ModelFormat.MLX, ModelFormat.GGUF)
+
+    def runs(self, *, embeds: bool) -> bool:
+        """Whether a model runs here that is stored so and makes embeddings, or does not."""
+        return self.runs_here or (embeds and self is ModelFormat.ONNX)
 
 
 _FRAMEWORKS = {

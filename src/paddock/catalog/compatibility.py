@@ -13,7 +13,7 @@ from importlib.resources import files as resources
 from typing import Any
 
 from paddock.catalog.formats import is_pickle
-from paddock.catalog.traits import normalised_architecture
+from paddock.catalog.traits import normalised_architecture, traits
 from paddock.vocabulary import Compatibility, Confidence, ModelFormat, Verdict
 
 _TOKENIZERS = frozenset(
@@ -69,6 +69,8 @@ def judge(
             )
         case ModelFormat.GGUF:
             return _judge_gguf(architecture)
+        case ModelFormat.ONNX if normalised_architecture(architecture or "") in traits().embedding_architectures:
+            return Compatibility(verdict=Verdict.COMPATIBLE, confidence=Confidence.MEDIUM)
         case ModelFormat.UNKNOWN:
             return _incompatible(*_unknown_format(files))
         case other:

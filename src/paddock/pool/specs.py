@@ -18,7 +18,7 @@ def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
     """How to run a model, as the settings say that hold then. Raises Incompatible for one that no runner opens."""
 
     def spec(record: ModelRecord) -> RunnerSpec:
-        if not record.format.runs_here:
+        if not record.format.runs(embeds=record.facts.capabilities.embeddings):
             raise Incompatible(
                 f"`{record.name}` is a {record.format.framework} model, which does not run here.",
                 hint="Find one that does with `paddock search`.",

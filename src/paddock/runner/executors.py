@@ -16,6 +16,7 @@ _PLACES: Final = {
     (ModelFormat.MLX, ModelKind.EMBEDDINGS): ("paddock.runner.embedding.opening", "open_mlx"),
     (ModelFormat.GGUF, ModelKind.TEXT): _GGUF,
     (ModelFormat.GGUF, ModelKind.VISION): _GGUF,
+    (ModelFormat.ONNX, ModelKind.EMBEDDINGS): ("paddock.runner.embedding.opening", "open_onnx"),
 }
 
 

@@ -28,7 +28,8 @@ async def known_name(rooms: ServerRooms, name: str) -> str:
 
 async def tags(rooms: ServerRooms) -> ModelList:
     """Every model that can run here, each name with its aliases behind it."""
-    models = [info for info in await rooms.library.list() if info.format.runs_here]
+    listed = await rooms.library.list()
+    models = [info for info in listed if info.format.runs(embeds=info.capabilities.embeddings)]
     return ModelList(models=[_listed(info, name) for info in models for name in (info.name, *info.aliases)])
 
 

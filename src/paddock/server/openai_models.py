@@ -16,7 +16,7 @@ async def all_models(rooms: ServerRooms) -> ModelList:
     loaded = _loaded(rooms)
     models: list[Model] = []
     for info in await rooms.library.list():
-        if info.format.runs_here:
+        if info.format.runs(embeds=info.capabilities.embeddings):
             models.append(_model(info, loaded=info.name in loaded))
             models.extend(_model(info, loaded=info.name in loaded, alias=alias) for alias in info.aliases)
     taken = {model.id for model in models}

@@ -49,6 +49,15 @@ def open_mlx(options: LoadOptions) -> OpenedEmbedder:
     return _opened(encoder, folder, options, tokens_max, Path(options.path), scores=encoder.scores)
 
 
+def open_onnx(options: LoadOptions) -> OpenedEmbedder:
+    """Open a model for ONNX Runtime. Raises what loading raises."""
+    from paddock.runner.embedding.onnx_encoder import open_encoder
+
+    encoder, folder, tokens_max = open_encoder(options)
+    path = Path(options.path)
+    return _opened(encoder, folder, options, tokens_max, path.parent if path.is_file() else path, scores=False)
+
+
 def _opened(
     encoder: Encoder, folder: EmbeddingFolder, options: LoadOptions, tokens_max: int, path: Path, *, scores: bool
 ) -> OpenedEmbedder:
