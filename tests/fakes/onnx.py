@@ -29,7 +29,7 @@ class Graph:
 
     def constant(self, value: npt.ArrayLike, kind: type = np.float32) -> str:
         name = self._name()
-        array: npt.NDArray[Any] = np.asarray(value, dtype=kind)
+        array: Any = np.asarray(value, dtype=kind)
         told = b"".join(_number(1, size) for size in array.shape)
         told += _number(2, _FLOAT if kind is np.float32 else _INT64)
         self._constants.append(told + _bytes(8, name.encode()) + _bytes(9, array.tobytes()))

@@ -97,7 +97,7 @@ def open_encoder(options: LoadOptions) -> tuple[OnnxEncoder, EmbeddingFolder, in
 
 def _session(path: Path, options: LoadOptions) -> Any:
     try:
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise Incompatible(f"ONNX Runtime, which runs `{options.name}`, is not installed.", hint=_INSTALL) from error
     settings: Any = onnxruntime.SessionOptions()
