@@ -1,8 +1,8 @@
 """Vectors a second beside mlx-embeddings' own loop, on texts of mixed lengths: whole processes in turn, the same BLAS.
 
 The peer is called as its README shows it, `generate(model, tokenizer, texts)` on 32 texts at a time in the order in which
-they come, each batch padded to its longest; and beside that one text at a time, which pads nothing. A process loads its model,
-answers all texts once to warm up, and then reports its seconds for all of them.
+they come, each batch padded to its longest; and beside that one text at a time, which pads nothing. A process loads its
+model, answers all texts once to warm up, and then reports its seconds for all of them.
 """
 
 import json
