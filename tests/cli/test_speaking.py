@@ -53,6 +53,14 @@ def test_run_answers_once(variables: dict[str, str]) -> None:
     assert re.search(r"tokens; the first after \d", done.stderr)
 
 
+def test_auto_finds_the_model_that_suits(variables: dict[str, str]) -> None:
+    """Who does not know a name need not learn one first."""
+    done = paddock(["run", "auto:code", "What is 3 plus 4?", *GREEDY, "--json"], variables)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"] == "pony"
+    assert paddock(["run", "auto:kode", "Hi"], variables).returncode == 4
+
+
 def test_run_answers_what_comes_through_standard_input_as_json(variables: dict[str, str]) -> None:
     done = paddock(["run", "pony", *GREEDY, "--json", "--max-tokens", "4"], variables, stdin=LONG)
     document = json.loads(done.stdout)

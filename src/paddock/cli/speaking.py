@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from paddock.cli.desk import Desk
 from paddock.cli.screen import Screen
-from paddock.errors import Incompatible
+from paddock.errors import Incompatible, ModelNotFound
 from paddock.providers.provider import Piece
 from paddock.vocabulary import (
     ChatRequest,
@@ -173,6 +173,7 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
 
     Raises what finding and loading raise.
     """
+    name = await _meant(desk, name)
     async with desk.library() as library:
         record = await library.get(name)
         draft = await library.get(manner.draft) if manner.draft else None
@@ -187,6 +188,23 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
         opened = _in_a_runner(desk, record, draft, sampling, ngrams=manner.ngrams)
     async with opened as ask:
         yield Speaker(desk, record.name, ask, verbose=manner.verbose)
+
+
+async def _meant(desk: Desk, name: str) -> str:
+    """The model of this machine that `auto` or `auto:NAME` means; every other name as it is. Raises ModelNotFound."""
+    if name.partition(":")[0] != "auto":
+        return name
+    from paddock.app import open_routing
+    from paddock.gateway.routing import Traits
+
+    async with open_routing(desk.config, desk.invocation.world) as rooms:
+        found = await rooms.directory.route(Traits(model=name))
+    here = next((target.model for target in found.targets if target.provider == "local"), None)
+    if here is None:
+        raise found.failure or ModelNotFound(
+            f"`{name}` leads to no model of this machine.", hint=f"`paddock route explain {name}` says why."
+        )
+    return here
 
 
 @asynccontextmanager

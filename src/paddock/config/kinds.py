@@ -251,7 +251,7 @@ Memory = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "examples": ["75%", "4GB"]}),
 ]
 ProviderUrl = Annotated[str, AfterValidator(_url), _ADDRESSED, USER_ONLY]
-ProviderKind = Annotated[Literal["openai", "anthropic", "ollama", "apple"], USER_ONLY]
+ProviderKind = Annotated[Literal["openai", "anthropic", "ollama"], USER_ONLY]
 SecureUrl = Annotated[str, AfterValidator(_secure_url), _SECURED, USER_ONLY]
 Host = Annotated[str, AfterValidator(_host), _HOSTED, USER_ONLY]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _STORED, USER_ONLY]

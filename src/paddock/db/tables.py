@@ -282,7 +282,7 @@ class ProviderRow(Table):
     __tablename__ = "providers"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))  # openai, anthropic, ollama, apple
+    kind: Mapped[str] = mapped_column(String(16))  # openai, anthropic, ollama
     base_url: Mapped[str] = mapped_column(Text)
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
     headers: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -33,6 +33,8 @@ class Here(Protocol):
 
     async def get(self, name: str) -> ModelRecord: ...
 
+    async def tried_speeds(self) -> Mapping[str, float]: ...
+
 
 class Directory:
     """Implements Routes."""
@@ -90,20 +92,24 @@ class Directory:
         mark = (self._providers.version, self._speeds.version)
         if self._made is None or self._made[0] is not here or self._made[1] != mark:
             known = [*here, *(_far_candidate(far, one) for far in lists for one in far.models)]
-            timed = [replace(one, tokens_per_second=self._speeds.of((one.provider, one.name))) for one in known]
-            self._made = (here, mark, Models(timed))
+            self._made = (here, mark, Models([self._timed(one) for one in known]))
         return self._made[2]
 
-    async def far_lists(self) -> Sequence[FarList]:
-        """What providers list."""
-        return await self._providers.lists()
+    def _timed(self, one: Candidate) -> Candidate:
+        """How fast it answered of late says more than its trial."""
+        speed = self._speeds.of((one.provider, one.name))
+        return one if speed is None else replace(one, tokens_per_second=speed)
 
     async def _candidates(self) -> Sequence[Candidate]:
         records = await self._library.models()
         if self._here is None or self._here[0] is not records:
             aliases = {info.name: info.aliases for info in await self._library.list()}
+            speeds = await self._library.tried_speeds()
             made = [
-                _candidate(record, aliases.get(record.name, ()), builtin=self._is_builtin(record))
+                replace(
+                    _candidate(record, aliases.get(record.name, ()), builtin=self._is_builtin(record)),
+                    tokens_per_second=speeds.get(record.name),
+                )
                 for record in records.values()
                 if record.format.runs_here
             ]

@@ -429,6 +429,14 @@ class Library:
         await self._rooms.records.save(replace(record, facts=with_measured(record.facts, result.can)))
         self.clear_cache()
 
+    async def tried_speeds(self) -> Mapping[str, float]:
+        """Tokens per second of models that were tried, by name: of the latest trial that told one."""
+        speeds: dict[str, float] = {}
+        for result in await self._rooms.trials.all():
+            if result.tokens_per_second is not None:
+                speeds.setdefault(result.model, result.tokens_per_second)
+        return speeds
+
     async def trial_of(self, name: str) -> TrialResult | None:
         """What the model showed when these files of it were tried last; None when they never were. Raises ModelNotFound."""
         return await self._rooms.trials.of(await self.get(name))

@@ -28,14 +28,12 @@ class Kind(StrEnum):
     OPENAI = "openai"  # OpenAI itself, and every server that speaks like it
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
-    APPLE = "apple"  # the model that macOS brings
 
 
 USUAL: Final[Mapping[Kind, str]] = {
     Kind.OPENAI: f"https://{_OPENAI_HOST}/v1",
     Kind.ANTHROPIC: "https://api.anthropic.com",
     Kind.OLLAMA: "http://127.0.0.1:11434",
-    Kind.APPLE: "",
 }
 
 
@@ -66,7 +64,7 @@ class ProviderDefinition:
     @property
     def here(self) -> bool:
         """It answers on this machine."""
-        return self.kind is Kind.APPLE or is_loopback(urlsplit(self.address).hostname or "")
+        return is_loopback(urlsplit(self.address).hostname or "")
 
     @property
     def strict(self) -> bool:

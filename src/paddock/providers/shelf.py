@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from paddock.config.schema import Config
 from paddock.errors import NotOffered, PaddockError
-from paddock.providers.definition import Kind, ProviderDefinition
+from paddock.providers.definition import ProviderDefinition
 from paddock.providers.provider import Provider
 from paddock.providers.remote import RemoteProvider
 from paddock.providers.speech import FarModel
@@ -70,11 +70,7 @@ class Providers:
 
     async def refresh(self) -> Mapping[str, ProviderDefinition]:
         """Take up definitions that changed. All that are switched on, by name."""
-        known = {
-            name: one
-            for name, one in (await self._definitions.all()).items()
-            if one.enabled and one.kind is not Kind.APPLE
-        }
+        known = {name: one for name, one in (await self._definitions.all()).items() if one.enabled}
         for name in [name for name, provider in self._open.items() if provider.definition != known.get(name)]:
             gone = self._open.pop(name)
             self._lists.pop(name, None)
@@ -111,8 +107,8 @@ class Providers:
         provider = self._open.get(name)
         if provider is None:
             raise NotOffered(
-                f"`{name}` is switched off, or does not answer on this machine.",
-                hint="`paddock provider list` shows how it stands.",
+                f"`{name}` is switched off.",
+                hint=f"`paddock provider edit {name} --on` switches it on.",
             )
         return await provider.models()
 
