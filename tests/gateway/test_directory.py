@@ -47,6 +47,12 @@ async def test_names_lead_as_they_always_did_while_there_are_no_rules(rooms: Gat
     assert "`pony`" in lost.failure.hint
 
 
+async def test_a_name_of_a_megabyte_is_not_repeated(rooms: GatewayRooms) -> None:
+    lost = await rooms.directory.route(Traits(model="a" * 1_000_000))
+    assert isinstance(lost.failure, ModelNotFound)
+    assert len(lost.failure.message) < 200
+
+
 async def test_a_draft_of_rules_can_be_looked_at_without_being_saved(rooms: GatewayRooms) -> None:
     draft = RuleSet([rule("r", "prefix", "gpt-", "/foal")])
     assert targets(await rooms.directory.route(Traits(model="gpt-5"), rules=draft)) == ["foal"]

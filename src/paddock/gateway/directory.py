@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from paddock.catalog.facts import CONTEXT_WINDOW_DEFAULT
 from paddock.catalog.known import built_in_models
-from paddock.config.kinds import listed
+from paddock.config.kinds import NAME_CHARACTERS_MAX, listed
 from paddock.config.schema import Config
 from paddock.errors import ModelNotFound, PaddockError
 from paddock.gateway.candidates import CAPABILITIES, LOCAL, Candidate, Models
@@ -21,6 +21,7 @@ from paddock.providers.shelf import FarList, Providers
 from paddock.providers.speech import FarModel
 from paddock.vocabulary import ModelInfo, Origin
 
+_SHOWN_CHARACTERS: Final = 60
 _KNOWN_ORIGINS: Final = ("measured", "files")
 
 
@@ -66,6 +67,8 @@ class Directory:
 
     async def route(self, traits: Traits, *, rules: RuleSet | None = None) -> Route:
         """See Routes. `rules`: others than those that are kept, to see what they would do."""
+        if len(traits.model) > NAME_CHARACTERS_MAX:
+            return Route(asked="", targets=(), steps=(), failure=_too_long(traits.model))
         rules = rules or await self._rules()
         config = self._config()
         name = traits.model or config.model.default
@@ -134,6 +137,13 @@ class Directory:
         )
         steps = (*found.steps[:-1], f"`{name}` is short for `{record.name}`.")
         return replace(found, targets=(target,), steps=steps, failure=None)
+
+
+def _too_long(name: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"There is no model `{name[:_SHOWN_CHARACTERS]}…`.",
+        hint=f"Names have at most {NAME_CHARACTERS_MAX} characters; `paddock list` shows what is here.",
+    )
 
 
 def settings_of(config: Config) -> RoutingSettings:
