@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -214,4 +216,16 @@ async def test_requests_beyond_the_queue_are_told_to_come_again(fleet: Fleet) ->
     assert refused
     assert {getattr(each, "code", "") for each in refused} == {"overloaded"}
     assert len(refused) < len(asked)
+    await runner.stop()
+
+
+async def test_a_batch_outlives_the_process_that_began_it(fleet: Fleet) -> None:
+    """Nobody has seen anything of it, so it is computed again, alone first."""
+    runner = await fleet.start(spec_of(PONY_EMBED))
+    batch = asyncio.create_task(runner.embed(ask(*TEXTS, *TEXTS)))
+    while not (await runner.stats()).running:
+        await asyncio.sleep(0.001)
+    os.kill((await runner.stats()).pid or 0, signal.SIGKILL)
+    assert rows(await batch).shape == (128, 256)
+    assert (await runner.stats()).restarts == 1
     await runner.stop()
