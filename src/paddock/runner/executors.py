@@ -17,6 +17,7 @@ _PLACES: Final = {
     (ModelFormat.GGUF, ModelKind.TEXT): _GGUF,
     (ModelFormat.GGUF, ModelKind.VISION): _GGUF,
     (ModelFormat.ONNX, ModelKind.EMBEDDINGS): ("paddock.runner.embedding.opening", "open_onnx"),
+    (ModelFormat.GGUF, ModelKind.EMBEDDINGS): ("paddock.runner.llamacpp.embedding", "open_model"),
 }
 
 

@@ -32,6 +32,24 @@ _TENSORS = {
 }
 _OUTSIDE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
+_BERT = {
+    "embeddings.word_embeddings.weight": "token_embd.weight",
+    "embeddings.position_embeddings.weight": "position_embd.weight",
+    "embeddings.token_type_embeddings.weight": "token_types.weight",
+    "embeddings.LayerNorm.weight": "token_embd_norm.weight",
+    "embeddings.LayerNorm.bias": "token_embd_norm.bias",
+}
+_BERT_LAYER = {
+    "attention.self.query": "attn_q",
+    "attention.self.key": "attn_k",
+    "attention.self.value": "attn_v",
+    "attention.output.dense": "attn_output",
+    "attention.output.LayerNorm": "attn_output_norm",
+    "intermediate.dense": "ffn_up",
+    "output.dense": "ffn_down",
+    "output.LayerNorm": "layer_output_norm",
+}
+
 Tensors = Mapping[str, np.ndarray]
 
 
@@ -84,6 +102,47 @@ def random_model(
         tensors |= {f"{at}.mlp.{name}_proj.weight": drawn(96, 64) for name in ("gate", "up")}
         tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
     return write(path, config | claims, tensors, json.loads((tokenizer / "tokenizer.json").read_text()), kind, None)
+
+
+def embedder_as_gguf(folder: Path, path: Path) -> Path:
+    """A BERT that pools by the mean, in float32."""
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_name(path.stem)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    tokens = {number: token for token, number in tokenizer["model"]["vocab"].items()}
+    special = {each["content"] for each in tokenizer["added_tokens"]}
+    ordered = [tokens[number] for number in range(len(tokens))]
+    # llama.cpp marks the beginnings of words, WordPiece what goes on with one.
+    spelled = [each if each in special else each[2:] if each.startswith("##") else "\u2581" + each for each in ordered]
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(spelled)
+    kinds = (gguf.TokenType.NORMAL, gguf.TokenType.CONTROL)
+    writer.add_token_types([kinds[each in special] for each in ordered])
+    writer.add_token_type_count(config["type_vocab_size"])
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)  # which llama.cpp puts in front of a text, whatever its name
+    writer.add_uint32("tokenizer.ggml.seperator_token_id", 3)
+    writer.add_mask_token_id(4)
+    for name, values in tensors_of(folder).items():
+        renamed = _BERT.get(name) or _bert_layer(name)
+        if renamed is not None:
+            writer.add_tensor(renamed, np.ascontiguousarray(values))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
 
 
 def write(
@@ -184,3 +243,11 @@ def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
     """llama.cpp turns neighbouring values of a llama's heads, where others turn the two halves."""
     rows = values.shape[0]
     return values.reshape(heads, 2, rows // heads // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
+
+
+def _bert_layer(name: str) -> str | None:
+    if not name.startswith("encoder.layer."):
+        return None  # a head that embeddings do not need
+    stem, _, end = name.rpartition(".")
+    _, _, layer, rest = stem.split(".", 3)
+    return f"blk.{layer}.{_BERT_LAYER[rest]}.{end}"

@@ -9,4 +9,5 @@ reuse, sampling, templates and forms of answers are ours, the same as for every 
     words      its vocabulary                             sampling   logits to tokens
     tokenizer  text to tokens and back                    executor   steps
     bounds     how much cache there is room for           opening    from a file to a model that answers
+    device     what computes, and its memory              embedding  vectors of texts
 """
