@@ -10,7 +10,19 @@ from benchmarks import engine
 from benchmarks.measure import Result, machine
 from benchmarks.rows.row import USUAL_MINUTES, Options
 
-ALL = ("startup", "listing", "lookups", "routing", "pull", "embeddings", "engine", "speculation", "vision", "memory")
+ALL = (
+    "startup",
+    "listing",
+    "lookups",
+    "routing",
+    "audit",
+    "pull",
+    "embeddings",
+    "engine",
+    "speculation",
+    "vision",
+    "memory",
+)
 
 
 def main(arguments: argparse.Namespace) -> None:

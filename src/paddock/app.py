@@ -17,9 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
+from paddock.audit.ledger import Ledger
+from paddock.audit.prices import Price, Prices
 from paddock.catalog.known import built_in_models
 from paddock.chats.book import ChatBook
 from paddock.chats.chats import ChatLimits
+from paddock.config.kinds import is_loopback
 from paddock.config.schema import Config
 from paddock.db.engine import Database
 from paddock.fleet.fleet import Fleet
@@ -59,8 +64,11 @@ from paddock.library.removal import Remover
 from paddock.library.searching import Searcher
 from paddock.library.shelf import Seen, Shelf, seen_elsewhere, seen_in_bundle, seen_in_store
 from paddock.library.trials.kept import Trials
+from paddock.security.api_keys import ApiKeys
 from paddock.security.data_keys import DataKeys
+from paddock.security.gate import Gate, has_anybody
 from paddock.security.master import MasterStore, master_store
+from paddock.security.users import Users
 from paddock.security.vault import Vault
 from paddock.store.layout import ModelStore
 from paddock.store.placement import Placement
@@ -68,6 +76,7 @@ from paddock.store.space import FreeSpace, free_space, volume_of
 from paddock.vocabulary import SourceKind
 
 if TYPE_CHECKING:
+    from paddock.audit.journal import Recorder
     from paddock.gateway.rooms import GatewayRooms
     from paddock.images.pictures import Pictures
     from paddock.pool.observer import PoolObserver
@@ -113,6 +122,27 @@ async def open_chats(config: Config, world: World | None = None) -> AsyncGenerat
     """The conversations that are kept where `config` says."""
     async with _open_database(config) as database:
         yield _chats(config, world or World(), database)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who may ask a server."""
+
+    users: Users
+    keys: ApiKeys
+
+
+@asynccontextmanager
+async def open_accounts(config: Config, world: World | None = None) -> AsyncGenerator[Accounts]:
+    """Users and keys, kept where `config` says."""
+    async with _open_database(config) as database:
+        yield _accounts(config, world or World(), database)
+
+
+async def wants_key(config: Config) -> bool:
+    """Whether there is a key or a user, kept where `config` says."""
+    async with _open_database(config) as database:
+        return await has_anybody(database)
 
 
 @asynccontextmanager
@@ -211,20 +241,20 @@ async def open_server(
     *,
     admin_key: str | None = None,
     token: str,
+    launch_token: str = "",
     life: "Life | None" = None,
     log_tail: "LogTail | None" = None,
     reread: Callable[[], Config] | None = None,
 ) -> AsyncGenerator["ServerRooms"]:
     """Everything that the HTTP edge needs: the library, models in memory, who answers. Runners end with the block.
 
-    `token` is what this person's own programs show instead of a key. `reread` resolves the settings once more, when
-    somebody has changed one; without it all of them stay what they are.
+    `token` is what this person's own programs show instead of a key, `launch_token` what programs show that they start.
+    `reread` resolves the settings once more, when somebody has changed one; without it all of them stay what they are.
     """
     # Only a server needs these; every other command starts faster without them.
     from paddock.pool.settings import pool_settings
     from paddock.providers.local import LocalProvider
     from paddock.server.in_force import InForce
-    from paddock.server.keys import Keys
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
     from paddock.telemetry.logs import LogTail, set_level
@@ -244,6 +274,7 @@ async def open_server(
         _open_database(config) as database,
         _open_library(config, known_users, database) as library,
         AsyncExitStack() as closing,
+        _recorder(config, database, _vault(config, world, database), lambda: in_force.config) as recorder,
         open_fleet(world.runner_command) as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
         open_pictures(config) as pictures,
@@ -257,6 +288,16 @@ async def open_server(
             local.reconfigure(changed)
             set_level(changed.log.level)
 
+        gate = Gate(
+            database=database,
+            clock=world.clock,
+            now=world.now,
+            admin_key=SecretStr(admin_key) if admin_key else None,
+            local_token=SecretStr(token),
+            launch_token=SecretStr(launch_token) if launch_token else None,
+            exposed=not is_loopback(config.server.host),
+        )
+        accounts = _accounts(config, world, database, gate)
         in_force = InForce(config, reread=reread or (lambda: config), apply=apply)
         routing = open_gateway(
             lambda: in_force.config, world, database=database, vault=vault, library=library, local=local
@@ -273,7 +314,11 @@ async def open_server(
             routing=routing,
             metrics=metrics,
             log_tail=log_tail or LogTail(config.log.tail_lines),
-            keys=Keys(admin_key=admin_key, token=token),
+            gate=gate,
+            recorder=recorder,
+            ledger=Ledger(database=database, now=world.now),
+            users=accounts.users,
+            keys=accounts.keys,
             life=life,
             clock=world.clock,
             now=world.now,
@@ -460,6 +505,50 @@ def _chats(config: Config, world: World, database: Database) -> ChatBook:
     kept = config.chats
     limits = ChatLimits(chats_max=kept.count_max, messages_max=kept.messages_max, bytes_max=kept.bytes_max)
     return ChatBook(database=database, limits=limits, now=world.now, new_id=lambda: secrets.token_hex(6))
+
+
+def _accounts(config: Config, world: World, database: Database, gate: Gate | None = None) -> Accounts:
+    def changed() -> None:
+        if gate is not None:
+            gate.reread()
+
+    users = Users(database=database, clock=world.clock, now=world.now, session=config.accounts.session, changed=changed)
+    return Accounts(users, ApiKeys(database=database, now=world.now, changed=changed))
+
+
+@asynccontextmanager
+async def _recorder(
+    config: Config, database: Database, vault: Vault, holds: Callable[[], Config]
+) -> AsyncGenerator["Recorder"]:
+    """Takes rows of requests and writes them, until the block ends; then what is left."""
+    from paddock.audit.journal import Journal, Sometimes
+
+    journal = Journal(
+        database=database, sealer=vault, prices=lambda: _prices(holds()), queue_max=config.audit.queue_max
+    )
+    writing = asyncio.create_task(journal.run())
+    try:
+        yield Sometimes(journal, lambda: holds().audit.keep)
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await journal.close()
+
+
+def _prices(config: Config) -> Prices:
+    return Prices(
+        {
+            pattern: Price(prompt=price.prompt, cached=price.cached, completion=price.completion)
+            for pattern, price in config.audit.prices.items()
+        }
+    )
+
+
+@asynccontextmanager
+async def open_ledger(config: Config, world: World | None = None) -> AsyncGenerator[Ledger]:
+    """The rows of requests that are kept where `config` says."""
+    async with _open_database(config) as database:
+        yield Ledger(database=database, now=(world or World()).now)
 
 
 def _vault(config: Config, world: World, database: Database) -> Vault:

@@ -36,6 +36,8 @@
     │   ├── Overloaded             too many wait for it already
     │   │   ├── Draining               the server ends and takes nothing new
     │   │   └── ProviderResting        a provider failed so often that it is left alone for a while
+    │   │   ├── OverLimit              a key asks more often, or for more, than it may
+    │   │   └── TooManyAttempts        too many wrong passwords
     │   └── NoRoom                 the models that hold the memory cannot leave
     ├── RunnerCrashed          a model's process ended on the way     exit 1
     │   ├── ProtocolError          it said what is no message
@@ -44,6 +46,12 @@
     ├── DeadlinePassed         a request took longer than it may      exit 1
     ├── AccessDenied           a gate or a token is in the way        exit 1
     │   ├── KeyMissing             the server wants a key
+    │   │   ├── KeyExpired             this key's time is over
+    │   │   └── KeyRevoked             this key was taken back
+    │   ├── SignInFailed           no such user, or another password
+    │   ├── OutOfScope             the key may do other things only
+    │   ├── ModelNotAllowed        the key may use other models only
+    │   ├── TokenMissing           a page's request without the token that it was given
     │   ├── ForeignHost            called by a name that is not the server's
     │   └── ForeignOrigin          a web page that was not let in
     ├── Corrupt                bytes that are not what they must be   exit 1
@@ -250,6 +258,14 @@ class Overloaded(InUse):
         self.retry_after_s = retry_after_s
 
 
+class OverLimit(Overloaded):
+    code = "over_limit"
+
+
+class TooManyAttempts(Overloaded):
+    code = "too_many_attempts"
+
+
 class NoRoom(InUse):
     code = "no_room"
     http_status = 503
@@ -296,6 +312,31 @@ class AccessDenied(PaddockError):
 class KeyMissing(AccessDenied):
     code = "key_missing"
     http_status = 401
+
+
+class KeyExpired(KeyMissing):
+    code = "key_expired"
+
+
+class KeyRevoked(KeyMissing):
+    code = "key_revoked"
+
+
+class SignInFailed(AccessDenied):
+    code = "sign_in_failed"
+    http_status = 401
+
+
+class OutOfScope(AccessDenied):
+    code = "out_of_scope"
+
+
+class ModelNotAllowed(AccessDenied):
+    code = "model_not_allowed"
+
+
+class TokenMissing(AccessDenied):
+    code = "token_missing"
 
 
 class ForeignHost(AccessDenied):

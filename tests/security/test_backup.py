@@ -22,7 +22,7 @@ async def elsewhere(tmp_path: Path) -> Home:
 async def test_secrets_come_back_in_another_home(home: Home, elsewhere: Home) -> None:
     await put(home.vault(), "openai", OTHER)
     await put(home.vault(), "openai", SECRET)
-    (sealed,) = await home.vault().seal_texts(["hello"], about="audit/1")
+    (sealed,) = await home.vault().seal_texts([("hello", "audit/1")])
     data = await home.vault().backup(PHRASE)
     assert SECRET.encode() not in data
     restored = await elsewhere.vault().restore(data, PHRASE)

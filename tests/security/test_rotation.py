@@ -199,9 +199,9 @@ async def test_prompts_that_were_sealed_before_stay_readable(home: Home) -> None
     """Records are never changed, so the keys that they were sealed with are wrapped anew and stay."""
     vault = home.vault()
     await put(vault, "openai")
-    (sealed,) = await vault.seal_texts(["hello"], about="audit/1")
+    (sealed,) = await vault.seal_texts([("hello", "audit/1")])
     await vault.rotate()
     await home.vault().rotate()
     assert await home.vault().unseal_text(sealed, about="audit/1") == "hello"
-    (again,) = await home.vault().seal_texts(["hello"], about="audit/1")
+    (again,) = await home.vault().seal_texts([("hello", "audit/1")])
     assert again.partition(".")[0] != sealed.partition(".")[0], "new ones get the new key"

@@ -149,7 +149,7 @@ async def test_a_wrong_master_key_says_so_and_harms_nothing(home: Home, damage: 
         vault.put("openai", SecretStr(OTHER)),
         vault.put("new", SecretStr(OTHER)),
         vault.rotate(),
-        vault.seal_texts(["hello"], about="x"),
+        vault.seal_texts([("hello", "x")]),
     ):
         with pytest.raises(VaultLocked) as caught:
             await attempt
@@ -193,7 +193,7 @@ async def test_an_altered_row_is_found(home: Home) -> None:
 
 async def test_texts_that_others_keep_are_sealed_as_what_they_are_about(home: Home) -> None:
     vault = home.vault()
-    sealed = await vault.seal_texts(["what people ask", ""], about="audit/1")
+    sealed = await vault.seal_texts([("what people ask", "audit/1"), ("", "audit/1")])
     assert "people" not in "".join(sealed)
     assert await home.vault().unseal_text(sealed[0], about="audit/1") == "what people ask"
     assert await vault.unseal_text(sealed[1], about="audit/1") == ""

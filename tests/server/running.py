@@ -31,6 +31,7 @@ from paddock.server.state_file import ServerState
 from paddock.telemetry.logs import LogTail
 
 TOKEN = "the-token-of-this-test"
+LAUNCH_TOKEN = "what-programs-are-launched-with"
 NOBODY = "http://127.0.0.1:9"
 PATIENCE_S = 60.0
 
@@ -105,7 +106,9 @@ async def served(
     life, log, ready = Life(), LogTail(config.log.tail_lines), asyncio.Event()
     with listener:
         async with (
-            open_server(config, world, admin_key=admin_key, token=TOKEN, life=life, log_tail=log) as rooms,
+            open_server(
+                config, world, admin_key=admin_key, token=TOKEN, launch_token=LAUNCH_TOKEN, life=life, log_tail=log
+            ) as rooms,
             httpx2.AsyncClient(base_url=address, timeout=PATIENCE_S, trust_env=False) as client,
         ):
             task = asyncio.create_task(serving.serve(rooms, listener, state, ready=ready.set))

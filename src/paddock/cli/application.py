@@ -79,7 +79,12 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("bundle",), "bundle:bundle", "List and make bundles: models that ship together."),
         Command(("template",), "template:template", "Keep prompt templates, and fill them in."),
     ),
-    "Who may do what": (Command(("vault",), "vault:vault", "See how keys of providers are kept; change, restore."),),
+    "Who may do what": (
+        Command(("key",), "key:key", "List keys of programs; make, change, revoke them."),
+        Command(("user",), "user:user", "List people who may sign in; add, change, remove them."),
+        Command(("audit",), "audit:audit", "See who asked what of whom; check and export it."),
+        Command(("vault",), "vault:vault", "See how provider keys are kept; rotate, back up."),
+    ),
     "Paddock itself": (
         Command(("config",), "config:config", "Show and change settings."),
         Command(("doctor",), "doctor:doctor", "Check this installation and say what to mend."),

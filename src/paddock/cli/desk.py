@@ -18,7 +18,7 @@ from paddock.errors import NetworkError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from paddock.client.discovery import Address
-    from paddock.client.interface import ModelLibrary, ModelPool, SavedChats
+    from paddock.client.interface import Accounts, ModelLibrary, ModelPool, SavedChats
     from paddock.config.schema import Config
     from paddock.library.library import Library
 
@@ -162,6 +162,21 @@ class Desk:
 
         async with connected(self.server) as connection:
             yield RemoteChats(connection)
+
+    @asynccontextmanager
+    async def accounts(self) -> AsyncGenerator["Accounts"]:
+        """Users and keys: through the server of this home when one runs, so that it knows at once, else in this process."""
+        if self.server is None:
+            from paddock.app import open_accounts
+
+            async with open_accounts(self.config, self.invocation.world) as accounts:
+                yield accounts
+            return
+        from paddock.client.opening import connected
+        from paddock.client.remote_accounts import RemoteAccounts
+
+        async with connected(self.server) as connection:
+            yield RemoteAccounts(connection)
 
     @asynccontextmanager
     async def pool(self) -> AsyncGenerator["ModelPool"]:

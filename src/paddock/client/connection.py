@@ -73,6 +73,9 @@ class Connection:
     async def put(self, path: str, kind: type[T], body: object) -> T:
         return await self._ask("PUT", path, kind, body=body)
 
+    async def patch(self, path: str, kind: type[T], body: object) -> T:
+        return await self._ask("PATCH", path, kind, body=body)
+
     async def delete(self, path: str, kind: type[T], **query: Any) -> T:
         return await self._ask("DELETE", path, kind, query=query)
 

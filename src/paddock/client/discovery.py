@@ -10,6 +10,7 @@ class Address:
 
     url: str
     key: str | None = None
+    launch_key: str | None = None  # for programs that are started: it only lets them speak with models
 
 
 def find_server(state: Path) -> Address | None:
@@ -22,4 +23,6 @@ def find_server(state: Path) -> Address | None:
     from paddock.server.state_file import running
 
     server = running(state)
-    return Address(url=server.address, key=server.token) if server is not None else None
+    if server is None:
+        return None
+    return Address(url=server.address, key=server.token, launch_key=server.launch_token or None)

@@ -1,7 +1,10 @@
 """What a library and a pool can do, wherever they are: in this process, or behind a server."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Protocol
+
+from pydantic import SecretStr
 
 from paddock.catalog.compare import Comparison
 from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
@@ -17,6 +20,9 @@ from paddock.library.removal import Removed
 from paddock.library.searching import SearchHit
 from paddock.library.trials.results import TrialResult
 from paddock.library.verification import FileCheck, Verification
+from paddock.security.api_keys import ApiKey, KeyTerms, NewKey
+from paddock.security.callers import Scope
+from paddock.security.users import User
 from paddock.server.models_document import LoadAnswer, ModelsStatus, PinAnswer, UnloadAnswer, WarmAnswer
 from paddock.vocabulary import ModelInfo, ModelStatus, ProgressEvent, SourceKind
 
@@ -119,6 +125,53 @@ class SavedChats(Protocol):
     async def delete(self, chat_id: str) -> ChatSummary: ...
 
     async def delete_all(self) -> ChatsDeleted: ...
+
+
+class ManagedUsers(Protocol):
+    """People who may sign in. `security.users.Users` is one; its docstrings hold for every other."""
+
+    async def list(self) -> Sequence[User]: ...
+
+    async def add(self, name: str, password: SecretStr, scopes: frozenset[Scope]) -> User: ...
+
+    async def edit(
+        self,
+        name: str,
+        *,
+        password: SecretStr | None = None,
+        scopes: frozenset[Scope] | None = None,
+        disabled: bool | None = None,
+    ) -> User: ...
+
+    async def remove(self, name: str) -> User: ...
+
+
+class ManagedKeys(Protocol):
+    """Keys of programs. `security.api_keys.ApiKeys` is one; its docstrings hold for every other."""
+
+    async def list(self) -> Sequence[ApiKey]: ...
+
+    async def get(self, which: str) -> ApiKey: ...
+
+    async def add(self, name: str, terms: KeyTerms) -> NewKey: ...
+
+    async def edit(self, which: str, terms: KeyTerms) -> ApiKey: ...
+
+    async def rotate(self, which: str, *, grace: timedelta = ...) -> NewKey: ...
+
+    async def revoke(self, which: str) -> ApiKey: ...
+
+    async def remove(self, which: str) -> ApiKey: ...
+
+
+class Accounts(Protocol):
+    """Who may ask a server."""
+
+    @property
+    def users(self) -> ManagedUsers: ...
+
+    @property
+    def keys(self) -> ManagedKeys: ...
 
 
 class ModelPool(Protocol):

@@ -91,6 +91,16 @@ responses:
   count_max: 1000
   days: 30
 
+# A row of every request: who, when, which model, how long, how many tokens. Never what was asked, unless you say so.
+audit:
+  keep: true
+  prompts: false # then sealed
+  days: 90
+
+# People who sign in.
+accounts:
+  session: 12h # how long a browser stays signed in
+
 # Keys of providers are sealed; this is where the key to them is: auto, keyring or file.
 vault:
   master_key: auto

@@ -33,6 +33,7 @@ from paddock.config.kinds import (
     Pixels,
     PixelSide,
     Port,
+    Price,
     ProfileName,
     ProviderKind,
     ProviderUrl,
@@ -426,6 +427,38 @@ class Chats(Section):
     bytes_max: Size = Field(default=parse_size("16MB"), description="The most that one conversation takes.")
 
 
+class AuditPrice(Section):
+    """Of one model, or of those that a pattern names, for a million tokens; in whatever currency you count."""
+
+    prompt: Price = Field(default=0.0, description="What a million tokens of prompts cost.")
+    cached: Price | None = Field(
+        default=None, description="The same for tokens that were found in a cache; empty is as any other."
+    )
+    completion: Price = Field(default=0.0, description="What a million tokens of answers cost.")
+
+
+class Audit(Section):
+    keep: Switch = Field(default=True, description="Whether a row is kept of every request, without what was asked.")
+    prompts: Switch = Field(
+        default=False, description="Whether what was asked is kept, too, sealed; `audit.keep` says whether anything is."
+    )
+    prompt_bytes_max: Size = Field(default=parse_size("64KB"), description="The most that is kept of one prompt.")
+    days: Days = Field(default=90, description="Days after which a row is let go.")
+    queue_max: Count = Field(
+        default=10_000, description="Rows that wait to be written; what comes beyond is dropped, and counted."
+    )
+    prices: Mapping[str, AuditPrice] = Field(
+        default_factory=dict[str, AuditPrice],
+        description="What models cost, by name or pattern such as `gpt-*`; the longest that fits counts.",
+    )
+
+
+class Accounts(Section):
+    session: Duration = Field(
+        default=parse_duration("12h"), description="How long a browser stays signed in to the dashboard."
+    )
+
+
 class VaultSettings(Section):
     master_key: Literal["auto", "keyring", "file"] = Field(
         default="auto",
@@ -463,6 +496,8 @@ class Settings(Section):
     hub: Hub = Field(default_factory=Hub, description="Where models come from.")
     library: Library = Field(default_factory=Library, description="What is remembered about models, and how long.")
     chats: Chats = Field(default_factory=Chats, description="Conversations that are kept.")
+    audit: Audit = Field(default_factory=Audit, description="A record of who asked what of whom.")
+    accounts: Accounts = Field(default_factory=Accounts, description="People who sign in.")
     vault: VaultSettings = Field(default_factory=VaultSettings, description="How the keys of providers are kept.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")
 

@@ -291,3 +291,96 @@ class ProviderRow(Table):
     enabled: Mapped[bool] = mapped_column(Boolean)
     automatic: Mapped[bool] = mapped_column(Boolean)
     updated_at: Mapped[datetime]
+
+
+class UserRow(Table):
+    """A person who may sign in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    password: Mapped[str] = mapped_column(Text)  # an argon2 hash
+    scopes: Mapped[list[Any]] = mapped_column(JSON)
+    disabled: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    last_sign_in_at: Mapped[datetime | None]
+
+
+class SessionRow(Table):
+    """A browser that is signed in."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the token in its cookie
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ApiKeyRow(Table):
+    """A key of a program. The key itself was shown once, when it was made."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    previous_digest: Mapped[str | None] = mapped_column(String(64))  # of the secret before the last change of it
+    previous_until: Mapped[datetime | None]
+    scopes: Mapped[list[Any]] = mapped_column(JSON)
+    models: Mapped[list[Any]] = mapped_column(JSON)  # patterns; empty is every model
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]  # written now and then
+    tokens_day: Mapped[str | None] = mapped_column(String(10))  # the day, in UTC, that `tokens_used` counts
+    tokens_used: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class AuditRowRow(Table):
+    """One request. `hash` covers every other column and the hash of the row before."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    request_id: Mapped[str] = mapped_column(Text)
+    caller: Mapped[str] = mapped_column(Text)
+    dialect: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(Text)
+    endpoint: Mapped[str] = mapped_column(Text)
+    asked_model: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    provider: Mapped[str] = mapped_column(Text)
+    route: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer)
+    status: Mapped[int] = mapped_column(Integer)
+    error_code: Mapped[str] = mapped_column(Text)
+    duration_us: Mapped[int] = mapped_column(BigInteger)
+    first_token_us: Mapped[int | None] = mapped_column(BigInteger)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost_nanos: Mapped[int | None] = mapped_column(BigInteger)
+    bytes_in: Mapped[int] = mapped_column(BigInteger)
+    bytes_out: Mapped[int] = mapped_column(BigInteger)
+    prompt: Mapped[str | None] = mapped_column(Text)  # a JWE
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditStateRow(Table):
+    """Where the chain of `audit` begins and ends. One row."""
+
+    __tablename__ = "audit_state"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    anchor_seq: Mapped[int] = mapped_column(BigInteger)  # the last row that was let go, and its hash
+    anchor_hash: Mapped[str] = mapped_column(String(64))
+    head_seq: Mapped[int] = mapped_column(BigInteger)  # the last row that was written, and its hash
+    head_hash: Mapped[str] = mapped_column(String(64))
+    dropped: Mapped[int] = mapped_column(BigInteger)  # requests that could not be written down

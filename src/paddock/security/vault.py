@@ -176,12 +176,12 @@ class Vault:
 
     # Texts that others keep
 
-    async def seal_texts(self, texts: Sequence[str], *, about: str) -> Sequence[str]:
-        """Seal texts that are kept elsewhere. Keys that seal them are never thrown away, only wrapped anew."""
+    async def seal_texts(self, texts: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Seal texts that are kept elsewhere, each with what it is about. Their keys stay for ever, only wrapped anew."""
         await self._keys.ensure(PROMPTS)
         async with self._database.session() as session:
             key = await self._keys.current(session, PROMPTS)
-        return await asyncio.to_thread(lambda: [seal(text.encode(), key, about=about) for text in texts])
+        return await asyncio.to_thread(lambda: [seal(text.encode(), key, about=about) for text, about in texts])
 
     async def unseal_text(self, sealed: str, *, about: str) -> str:
         """What `seal_texts` was given. Raises Corrupt."""

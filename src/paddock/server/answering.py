@@ -10,11 +10,13 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import Response
 
-from paddock.errors import ImageUnreachable, InvalidImage, PaddockError, PromptTooLong, UsageError
+from paddock.errors import Defect, ImageUnreachable, InvalidImage, PaddockError, PromptTooLong, UsageError
 from paddock.providers.merging import merged
 from paddock.providers.provider import Accepted, AnswerEvent, Piece
+from paddock.server.allowing import check_model
 from paddock.server.asking import Asking, is_from_here
 from paddock.server.problems import unexpected
+from paddock.server.recording import record_accepted, record_asked
 from paddock.server.rooms import ServerRooms
 from paddock.server.streaming import EVENTS, ClientLeft, EventStream, Framing, end, unless_left, watch_client
 from paddock.telemetry.logs import get_logger
@@ -74,6 +76,10 @@ class Answering:
 
     async def respond(self, request: Request) -> Response:
         """The whole answer, or a stream that has begun or will. Raises what keeps it from being answered."""
+        audit, default = self.rooms.in_force.config.audit, self.rooms.config.model.default
+        record_asked(self.asking.record, self.wanted.requests, default=default, audit=audit)
+        for each in self.wanted.requests:
+            await check_model(self.rooms, self.asking, each.model)
         leaving = watch_client(request.receive)
         from_here = is_from_here(request)
         asked = [replace(each, from_here=from_here) if from_here else each for each in self.wanted.requests]
@@ -146,11 +152,14 @@ class Answering:
             await self._ended()
             yield renderer.end()
         except UsageError as error:
+            self.asking.record.error_code = error.code
             yield self.wanted.failure(self._with_param(error))
         except PaddockError as error:
+            self.asking.record.error_code = error.code
             yield self.wanted.failure(error)
         except Exception as error:  # noqa: BLE001  (the boundary of a stream: the client learns that it failed, the log why)
             _log.error("stream.broke", exc_info=error)
+            self.asking.record.error_code = Defect.code
             yield self.wanted.failure(unexpected())
         finally:
             await end(first)
@@ -169,6 +178,7 @@ class Answering:
         _, event = await anext(events)
         assert isinstance(event, Accepted), "a provider says first that it accepts"
         self.asking.meter.answering(event.model)
+        record_accepted(self.asking.record, event)
         return event
 
     async def _first_piece(self, events: _Events, taken: "_Taken") -> tuple[int, Piece]:
@@ -180,6 +190,7 @@ class Answering:
             if number == 0:
                 taken.accepted = event
                 self.asking.meter.answering(event.model)
+                record_accepted(self.asking.record, event)
 
     def _choice(self, number: int, piece: Piece) -> int:
         """Choices are numbered through all prompts."""
@@ -194,6 +205,7 @@ class Answering:
             meter.prompt(piece.event.usage.prompt_tokens)
             if not taken.has_ids:  # others tell only how many there were
                 meter.tokens(piece.event.usage.completion_tokens)
+            self.asking.record.cached_tokens += piece.event.usage.cached_tokens
 
     def _headers(self, accepted: Accepted) -> Mapping[str, str]:
         headers = {

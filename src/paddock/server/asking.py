@@ -8,7 +8,9 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from paddock.audit.record import RequestRecord
 from paddock.hub.addresses import is_loopback
+from paddock.security.callers import ANYONE, Caller
 from paddock.telemetry.metrics import RequestMeter
 
 _KEY: Final = "paddock.asking"
@@ -21,7 +23,13 @@ class Asking:
 
     id: str  # in every log line, in `x-paddock-request-id`, and what the runner is told
     meter: RequestMeter  # routes say here which model answers and how its tokens come
-    user: str = ""  # `admin`, `local`, or empty where no key is wanted
+    record: RequestRecord  # for the audit: whoever has a part in the request writes it down here
+    caller: Caller = ANYONE  # who asks, once the edge knows
+
+    @property
+    def user(self) -> str:
+        """Whose prefixes and kept answers these are; empty where no key is wanted."""
+        return self.caller.id
 
 
 def asking_of(request: HTTPConnection) -> Asking:

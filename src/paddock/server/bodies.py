@@ -108,6 +108,11 @@ class Body:
         except TimeoutError:
             return
 
+    @property
+    def taken(self) -> int:
+        """Bytes that have come."""
+        return self._taken
+
     def forget(self) -> None:
         """The request is over: its bytes are free again."""
         self._budget.give(self._taken)

@@ -16,6 +16,7 @@ from paddock.server.rooms import ServerRooms
 from paddock.telemetry.logs import get_logger
 
 _DAY_S: Final = 86400.0
+_USE_S: Final = 10.0  # last uses of keys that a killed server forgets
 _BYTES_MAX: Final = 64 * 1024
 _decode: Final = msgspec.json.Decoder(list[str]).decode
 
@@ -33,7 +34,16 @@ class Chores:
 
     def begin(self) -> None:
         """Returns at once; a server is ready before its chores are done."""
-        for chore in (self._resume_pulls(), self._resume_rotation(), self._preload(), self._prune(), self._try()):
+        chores = (
+            self._resume_pulls(),
+            self._resume_rotation(),
+            self._write_use(),
+            self._preload(),
+            self._prune(),
+            self._prune_audit(),
+            self._try(),
+        )
+        for chore in chores:
             self._tasks.append(asyncio.create_task(_told(chore)))
 
     async def end(self) -> None:
@@ -42,6 +52,10 @@ class Chores:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        try:
+            await self._rooms.gate.write_use()
+        except PaddockError as error:
+            _log.warning("keys.use_not_written", code=error.code)
         try:
             _write_note(self._note, await _running_here(self._rooms.library))
         except PaddockError as error:
@@ -85,6 +99,18 @@ class Chores:
         done = await self._rooms.vault.resume()
         if done is not None:
             _log.info("vault.rotated", keys=done.keys, entries=done.entries)
+
+    async def _prune_audit(self) -> None:
+        while True:
+            count = await self._rooms.ledger.prune(self._rooms.in_force.config.audit.days)
+            if count:
+                _log.info("audit.pruned", rows=count)
+            await asyncio.sleep(_DAY_S)
+
+    async def _write_use(self) -> None:
+        while True:
+            await asyncio.sleep(_USE_S)
+            await self._rooms.gate.write_use()
 
     async def _prune(self) -> None:
         if not self._rooms.config.disk.auto_prune:

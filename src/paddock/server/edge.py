@@ -5,22 +5,30 @@ of the body; the key. Whatever goes wrong behind it becomes an answer here, whic
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Request
 from structlog.contextvars import bound_contextvars
 
+from paddock.audit.journal import Recorder
+from paddock.audit.record import RequestRecord
 from paddock.config.schema import Server
-from paddock.errors import Overloaded, PaddockError
+from paddock.errors import Defect, Overloaded, PaddockError
+from paddock.security.callers import Scope
+from paddock.security.gate import Gate
 from paddock.server.asking import Asking, request_id, write_down
 from paddock.server.bodies import Body, Budget, Limit
-from paddock.server.keys import Keys
+from paddock.server.credentials import check_page, cookie_in, key_in
 from paddock.server.life import Life, ending
 from paddock.server.origins import Neighbours, cors, preflight
+from paddock.server.permissions import Open, need_of
 from paddock.server.problems import Problem, problem, unexpected
+from paddock.server.recording import dialect_of, is_kept
 from paddock.telemetry.logs import get_logger
-from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics, RequestMeter
+from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # want no key and answer until the end
 ALWAYS: Final = OPEN | {"/metrics"}  # also while draining
@@ -51,7 +59,9 @@ class Edge:
         *,
         settings: Server,
         picture_bodies: Limit,
-        keys: Keys,
+        gate: Gate,
+        recorder: Recorder,
+        now: Callable[[], datetime],
         life: Life,
         metrics: Metrics,
         clock: Callable[[], float],
@@ -60,24 +70,30 @@ class Edge:
         self._settings = settings
         self._bodies = Limit(settings.body_bytes_max, "server.body_bytes_max")
         self._picture_bodies = picture_bodies
-        self._keys = keys
+        self._gate = gate
+        self._recorder = recorder
+        self._now = now
         self._life = life
         self._metrics = metrics
         self._clock = clock
         self._neighbours = Neighbours.of(settings)
         self._budget = Budget(settings.bodies_bytes_max)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # no WebSocket and no lifespan reach us: the server is told so
             return
         headers = Headers(scope=scope)
         asked = scope["method"]
-        asking = Asking(id="", meter=self._metrics.request(method=asked, request_id=""))
-        asking.id = asking.meter.request_id = request_id(headers.get("x-request-id"))
+        asking = Asking(
+            id=request_id(headers.get("x-request-id")),
+            meter=self._metrics.request(method=asked, request_id=""),
+            record=RequestRecord(at=self._now(), method=asked),
+        )
+        asking.meter.request_id = asking.record.request_id = asking.id
         limit = self._picture_bodies if scope["path"] in TAKE_PICTURES else self._bodies
         body = Body(receive, headers, self._settings, self._budget, self._clock, limit)
         answer = _Answer(send, asking.id, body, head=asked == "HEAD")
-        inner: Scope = {**scope, "method": "GET"} if asked == "HEAD" else dict(scope)
+        inner: Request = {**scope, "method": "GET"} if asked == "HEAD" else dict(scope)
         write_down(inner, asking)
         self._metrics.active.inc()
         self._life.enter(work=asked == "POST")
@@ -85,19 +101,22 @@ class Edge:
             try:
                 await self._serve(inner, headers, asking, body, answer)
             except PaddockError as error:
+                asking.record.error_code = error.code
                 await answer.fail(problem(error, path=scope["path"], request_id=asking.id))
             except _Answered:
                 pass
             except Exception as error:  # noqa: BLE001 (the boundary of a request: the client learns that it failed, the log why)
                 _log.error("request.broke", exc_info=error)
+                asking.record.error_code = Defect.code
                 await answer.fail(problem(unexpected(), path=scope["path"], request_id=asking.id))
             finally:
                 self._life.leave(work=asked == "POST")
                 self._metrics.active.dec()
+                self._record(inner, asking, body, answer)
                 body.forget()
-                self._tell(inner, asking.meter, answer.status)
+                self._tell(inner, asking, answer.status)
 
-    async def _serve(self, scope: Scope, headers: Headers, asking: Asking, body: Body, answer: "_Answer") -> None:
+    async def _serve(self, scope: Request, headers: Headers, asking: Asking, body: Body, answer: "_Answer") -> None:
         path: str = scope["path"]
         if self._life.draining and path not in ALWAYS:
             raise ending()
@@ -116,11 +135,46 @@ class Edge:
                 return
             answer.extra = cors(origin)
         body.check()
-        if path not in OPEN:
-            asking.user = self._keys.user(_key_in(headers))
+        await self._admit(asking.meter.method, path, headers, asking)
         await self._app(scope, body.receive, answer.send)
 
-    def _tell(self, scope: Scope, meter: RequestMeter, status: int | None) -> None:
+    async def _admit(self, method: str, path: str, headers: Headers, asking: Asking) -> None:
+        """Learn who asks. Raises what keeps them from asking this, here and now."""
+        need = need_of(method, path)
+        if need is Open.EVERYBODY:
+            return
+        key, cookie = key_in(headers), cookie_in(headers)
+        asking.caller = await self._gate.caller(key, cookie)
+        if asking.caller.session is not None and cookie is not None:
+            check_page(method, headers, cookie)
+        if isinstance(need, Scope):
+            asking.caller.check_scope(need)
+        await self._gate.admit(asking.caller)
+
+    def _record(self, scope: Request, asking: Asking, body: Body, answer: "_Answer") -> None:
+        """Hand in what the request came to, where it is one that is kept."""
+        record, meter, path = asking.record, asking.meter, scope["path"]
+        status = answer.status or CLIENT_LEFT
+        if not is_kept(record.method, path, status):
+            return
+        record.caller = asking.caller.id
+        record.dialect = dialect_of(path)
+        record.endpoint = route_of(scope)
+        record.model = record.model or meter.model
+        record.status = status
+        record.duration_us = round(meter.seconds * 1e6)
+        record.first_token_us = None if meter.first_token_s is None else round(meter.first_token_s * 1e6)
+        record.prompt_tokens, record.completion_tokens = meter.prompt_tokens, meter.completion_tokens
+        record.cached_tokens = min(
+            record.cached_tokens, record.prompt_tokens
+        )  # of several choices the prompt counts once
+        record.bytes_in, record.bytes_out = body.taken, answer.sent
+        self._recorder.add(record)
+
+    def _tell(self, scope: Request, asking: Asking, status: int | None) -> None:
+        meter = asking.meter
+        if asking.caller.key_id is not None:
+            self._gate.limits.took(asking.caller.key_id, meter.prompt_tokens + meter.completion_tokens)
         meter.route = route_of(scope)
         meter.finished(status or CLIENT_LEFT)
         _log.info(
@@ -147,9 +201,11 @@ class _Answer:
         self._done = False
         self.extra: list[tuple[bytes, bytes]] = []
         self.status: int | None = None
+        self.sent = 0  # bytes
 
     async def send(self, message: Message) -> None:
         """As ASGI wants it."""
+        self.sent += len(message.get("body", b""))
         if message["type"] == "http.response.start":
             await self._start(message)
         elif self._head:
@@ -194,14 +250,8 @@ class _Answer:
             raise _Answered
 
 
-def route_of(scope: Scope) -> str:
+def route_of(scope: Request) -> str:
     """The route's pattern, never what stood in its place: a path may hold what somebody typed."""
-    route: Any = scope.get("route")
+    # Of a router within a router the framework keeps the whole pattern beside the route.
+    route: Any = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(route, "path", None) or NO_ROUTE
-
-
-def _key_in(headers: Headers) -> str | None:
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
-    return headers.get("x-api-key")

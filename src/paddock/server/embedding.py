@@ -8,8 +8,10 @@ from fastapi import Request
 
 from paddock.dialects.embedding_inputs import cut_inputs
 from paddock.providers.provider import Scores, Vectors
+from paddock.server.allowing import check_model
 from paddock.server.answering import ignored_header
 from paddock.server.asking import Asking
+from paddock.server.recording import record_accepted, record_model
 from paddock.server.rooms import ServerRooms
 from paddock.server.streaming import end, unless_left, watch_client
 from paddock.vocabulary import EmbedRequest, RerankRequest
@@ -19,18 +21,30 @@ Result = TypeVar("Result")
 
 async def vectors(rooms: ServerRooms, asking: Asking, request: Request, asked: EmbedRequest) -> Vectors:
     """What the provider answers. Raises what keeps it from that, and ClientLeft."""
+    await _begin(rooms, asking, asked, list(asked.inputs))
     told = await _while_there(rooms, request, rooms.provider.embed(asked))
     asking.meter.answering(told.accepted.model)
+    record_accepted(asking.record, told.accepted)
     asking.meter.prompt(sum(told.embedded.tokens))
     return told
 
 
 async def scores(rooms: ServerRooms, asking: Asking, request: Request, asked: RerankRequest) -> Scores:
     """Likewise."""
+    await _begin(rooms, asking, asked, [asked.query, *asked.documents])
     told = await _while_there(rooms, request, rooms.provider.rerank(asked))
     asking.meter.answering(told.accepted.model)
+    record_accepted(asking.record, told.accepted)
     asking.meter.prompt(sum(told.reranked.tokens))
     return told
+
+
+async def _begin(
+    rooms: ServerRooms, asking: Asking, asked: EmbedRequest | RerankRequest, texts: Sequence[object]
+) -> None:
+    """Write down what is asked of which model, and see that it may be. Raises ModelNotAllowed."""
+    record_model(asking.record, asked.model or rooms.config.model.default, texts, audit=rooms.in_force.config.audit)
+    await check_model(rooms, asking, asked.model)
 
 
 def headers(told: Vectors | Scores, ignored: Sequence[str]) -> Mapping[str, str]:

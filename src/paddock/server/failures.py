@@ -21,6 +21,7 @@ def install(app: FastAPI) -> None:
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, PaddockError), "registered for nothing else"
+        asking_of(request).record.error_code = error.code
         return _response(request, problem(error, path=request.scope["path"], request_id=asking_of(request).id))
 
     async def starlettes(request: Request, error: Exception) -> Response:

@@ -25,7 +25,7 @@ def check_exposure(host: str, *, has_key: bool) -> None:
     if not is_loopback(host) and not has_key:
         raise UsageError(
             f"`{host}` can be reached by others, and this server has no key.",
-            hint="Set `PADDOCK_ADMIN_KEY` to a long random text, or listen on 127.0.0.1.",
+            hint="Make one (`paddock key add NAME`), set `PADDOCK_ADMIN_KEY` to a long random text, or listen on 127.0.0.1.",
         )
 
 

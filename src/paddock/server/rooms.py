@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from paddock.audit.journal import Recorder
+from paddock.audit.ledger import Ledger
 from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
 from paddock.gateway.rooms import GatewayRooms
 from paddock.library.library import Library
 from paddock.providers.provider import Provider
+from paddock.security.api_keys import ApiKeys
+from paddock.security.gate import Gate
+from paddock.security.users import Users
 from paddock.security.vault import Vault
 from paddock.server.in_force import InForce
-from paddock.server.keys import Keys
 from paddock.server.life import Life
 from paddock.telemetry.logs import LogTail
 from paddock.telemetry.metrics import Metrics
@@ -35,7 +39,11 @@ class ServerRooms:
     routing: GatewayRooms
     metrics: Metrics
     log_tail: LogTail  # the latest log lines, for `/admin/logs`
-    keys: Keys
+    gate: Gate
+    recorder: Recorder  # of a row a request
+    ledger: Ledger
+    users: Users
+    keys: ApiKeys
     life: Life
     clock: Callable[[], float]
     now: Callable[[], datetime]

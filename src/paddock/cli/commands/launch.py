@@ -86,7 +86,7 @@ def _place(desk: Desk, model: str | None) -> "Place":
     server = desk.server
     if server is None:
         raise NotFound("No server of this home runs.", hint="Start one with `paddock serve`, in another terminal.")
-    return Place(url=server.url, key=server.key or "none", model=model or desk.config.model.default)
+    return Place(url=server.url, key=server.launch_key or "none", model=model or desk.config.model.default)
 
 
 def _show(screen: Screen, document: LaunchDocument) -> None:

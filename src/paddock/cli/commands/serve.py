@@ -73,11 +73,15 @@ def serve(
 
 
 def _serve(desk: Desk, config: "Config", said: Mapping[str, Any]) -> None:
+    import asyncio
+
+    from paddock.app import wants_key
     from paddock.server import listening, state_file
     from paddock.telemetry.logs import LogTail, start_logging
 
     admin_key = desk.invocation.environment.get(ADMIN_KEY) or None
-    listening.check_exposure(config.server.host, has_key=admin_key is not None)
+    wanted = admin_key is not None or asyncio.run(wants_key(config))
+    listening.check_exposure(config.server.host, has_key=wanted)
     state = config.paths.state
     with state_file.only_server(state):
         tail = LogTail(config.log.tail_lines)
@@ -85,10 +89,18 @@ def _serve(desk: Desk, config: "Config", said: Mapping[str, Any]) -> None:
             listening.listen(config.server.host, config.server.port, ours=None) as listener,
             start_logging(config.log, stream=desk.invocation.stderr, folder=state / "logs", tail=tail),
         ):
-            _run(desk, config, said, listener, tail)
+            _run(desk, config, said, listener, tail, wants_key=wanted)
 
 
-def _run(desk: Desk, config: "Config", said: Mapping[str, Any], listener: "socket.socket", tail: "LogTail") -> None:
+def _run(
+    desk: Desk,
+    config: "Config",
+    said: Mapping[str, Any],
+    listener: "socket.socket",
+    tail: "LogTail",
+    *,
+    wants_key: bool,
+) -> None:
     import asyncio
 
     import uvloop
@@ -103,6 +115,7 @@ def _run(desk: Desk, config: "Config", said: Mapping[str, Any], listener: "socke
         pid=os.getpid(),
         address=listening.address_of(listener, config.server.host),
         token=secrets.token_urlsafe(32),
+        launch_token=secrets.token_urlsafe(32),
         version=VERSION,
         started_at=desk.invocation.now(),
     )
@@ -115,15 +128,14 @@ def _run(desk: Desk, config: "Config", said: Mapping[str, Any], listener: "socke
                 desk.invocation.world,
                 admin_key=admin_key,
                 token=state.token,
+                launch_token=state.launch_token,
                 life=life,
                 log_tail=tail,
                 reread=lambda: desk.config_with(said),
             ) as rooms:
                 for notice in rooms.library.notices:
                     desk.warn(notice)
-                await serving.serve(
-                    rooms, listener, state, ready=_telling(desk, config, state, wants_key=bool(admin_key))
-                )
+                await serving.serve(rooms, listener, state, ready=_telling(desk, config, state, wants_key=wants_key))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())

@@ -22,7 +22,7 @@ from paddock.security.vault import VaultEntry, VaultStatus
 PASSPHRASE: Final = "PADDOCK_VAULT_PASSPHRASE"  # noqa: S105 (the name of a variable)
 _NO_FLAGS = Flags()
 
-vault = noun("vault", "See how keys of providers are kept; change, restore.")
+vault = noun("vault", "See how provider keys are kept; rotate, back up.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class BackupFile:
 @vault.default
 @vault.command(name="status")
 async def show(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
-    """See how keys of providers are kept; change, restore.
+    """See how provider keys are kept; rotate, back up.
 
     Shows whether the vault opens, and the names of what is in it. What is in it is never shown.
     """

@@ -16,6 +16,7 @@ from paddock.dialects.anthropic_messages import VERSIONS, CountFields, MessageFi
 from paddock.dialects.anthropic_wire import PING, Message, TokenCount, encode
 from paddock.errors import PaddockError, UsageError
 from paddock.providers.provider import Accepted
+from paddock.server.allowing import check_model
 from paddock.server.answering import JSON, Answering, Wanted, ignored_header
 from paddock.server.asking import asking_of, is_from_here
 from paddock.server.openai_schemas import described
@@ -76,6 +77,7 @@ def router(rooms: ServerRooms) -> APIRouter:
             tenant=asking.user,
             default_model=rooms.config.model.default,
         )
+        await check_model(rooms, asking, asked.model)
         leaving = watch_client(request.receive)
         try:
             asked = replace(asked, from_here=is_from_here(request))

@@ -29,6 +29,7 @@ from paddock.errors import UsageError
 from paddock.providers.naming import resolve
 from paddock.providers.provider import Accepted
 from paddock.server import ollama_pulls
+from paddock.server.allowing import check_model
 from paddock.server.answering import JSON, Answering, Renderer, Wanted, ignored_header
 from paddock.server.asking import Asking, asking_of
 from paddock.server.ollama_models import known_name, running, shown, tags
@@ -146,6 +147,7 @@ class _Request:
     async def respond(self, request: Request, asked: Asked) -> Response:
         """The answer, whole or as lines. Raises what keeps it from being given."""
         name = await known_name(self.rooms, asked.model)
+        await check_model(self.rooms, self.asking, name)
         if asked.empty:
             target = await resolve(name, find=self.rooms.library.get, default=self.rooms.config.model.default)
             self.asking.meter.answering(target.record.name)

@@ -18,6 +18,7 @@ from paddock.dialects.responses_wire import Deleted, InputTokens, ItemList, Resp
 from paddock.errors import PaddockError, PreviousResponseNotFound, ResponseNotFound
 from paddock.library.kept_responses import KeptResponse
 from paddock.providers.provider import Accepted
+from paddock.server.allowing import check_model
 from paddock.server.answering import JSON, Answering, Wanted, ignored_header
 from paddock.server.asking import Asking, asking_of
 from paddock.server.openai_schemas import documented
@@ -45,6 +46,7 @@ def router(rooms: ServerRooms) -> APIRouter:
     async def input_tokens(request: Request) -> Response:
         """How many tokens the input of such a request has."""
         asked = await _asked(rooms, await request.body(), asking_of(request))
+        await check_model(rooms, asking_of(request), asked.request.model)
         tokens = await rooms.provider.count(asked.request)
         return _json(encode(InputTokens(input_tokens=tokens)), asked.ignored)
 

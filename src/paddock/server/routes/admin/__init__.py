@@ -3,12 +3,25 @@
 from fastapi import APIRouter
 
 from paddock.server.rooms import ServerRooms
-from paddock.server.routes.admin import chats, config, library, logs, models, notes, pulls, routing
+from paddock.server.routes.admin import (
+    audit,
+    chats,
+    config,
+    keys,
+    library,
+    logs,
+    models,
+    notes,
+    pulls,
+    routing,
+    session,
+    users,
+)
 
 
 def router(rooms: ServerRooms) -> APIRouter:
     """The whole admin API."""
     routes = APIRouter(prefix="/admin", tags=["admin"])
-    for room in (models, library, pulls, chats, notes, routing, config, logs):
+    for room in (models, library, pulls, chats, notes, routing, config, session, users, keys, audit, logs):
         routes.include_router(room.router(rooms))
     return routes

@@ -10,6 +10,8 @@ from paddock.library.handbook import RegistryEntry, TemplateEntry
 from paddock.library.pulling.jobs import PullJob
 from paddock.library.searching import SearchHit
 from paddock.library.verification import FileCheck, Verification
+from paddock.security.api_keys import ApiKey
+from paddock.security.users import User
 from paddock.server.problems import unexpected
 from paddock.vocabulary import ModelInfo, ModelStatus
 
@@ -73,6 +75,16 @@ class TemplateList:
 class RenderedTemplate:
     name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserList:
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyList:
+    keys: tuple[ApiKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
