@@ -81,7 +81,7 @@ async def test_refused_failed_and_broken_requests_get_a_row(tmp_path: Path) -> N
         await server.client.post("/v1/chat/completions", json={**BODY, "model": "nothing"}, headers=LOCAL)
         await server.client.post("/v1/chat/completions", json={**BODY, "max_tokens": "many"}, headers=LOCAL)
         long = [{"role": "user", "content": "word " * 5000}]
-        await server.client.post("/v1/chat/completions", json={**BODY, "messages": long, "stream": True}, headers=LOCAL)
+        await server.client.post("/v1/chat/completions", json={**BODY, "messages": long}, headers=LOCAL)
         await server.client.post("/admin/session", json={"name": "ada", "password": "wrong password"})
         found = [(row.status, row.error_code, row.caller) for row in await rows(server)]
         check = await server.rooms.ledger.verify()
