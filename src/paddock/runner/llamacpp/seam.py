@@ -212,14 +212,15 @@ def library() -> Any:
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise Incompatible(f"The installed xllamacpp cannot be used: {_in_short(error)}", hint=_INSTALL) from error
-    _check("llama_model_params", opened.llama_model_default_params(), _KNOWN_MODEL)
-    _check("llama_context_params", opened.llama_context_default_params(), _KNOWN_CONTEXT)
+    check("llama_model_params", opened.llama_model_default_params(), _KNOWN_MODEL)
+    check("llama_context_params", opened.llama_context_default_params(), _KNOWN_CONTEXT)
     opened.llama_log_set(LINES.callback, None)
     opened.llama_backend_init()
     return opened
 
 
-def _check(what: str, fresh: ctypes.Structure, known: Mapping[str, object]) -> None:
+def check(what: str, fresh: ctypes.Structure, known: Mapping[str, object]) -> None:
+    """Raises Incompatible when a fresh structure does not say what is known of it."""
     strange = [name for name, value in known.items() if getattr(fresh, name) != value]
     if strange:
         raise Incompatible(
