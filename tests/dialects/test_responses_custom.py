@@ -1,6 +1,7 @@
 """The text of a custom tool's call, taken out of the arguments of the function that stands for it."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ def taken(arguments: str, cuts: list[int]) -> str:
     """What comes out of arguments that are cut at these places."""
     reader, text = TextTaken(), ""
     places = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         text += reader.feed(arguments[start:end])
     return text + reader.end()
 

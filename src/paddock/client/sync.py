@@ -47,6 +47,7 @@ class SyncPaddock(Behind[Paddock]):
     unload = calls(Paddock.unload)
     pin = calls(Paddock.pin)
     warm = calls(Paddock.warm)
+    trial = calls(Paddock.trial)
     memory = calls(Paddock.memory)
 
     chat = calls(Paddock.chat)

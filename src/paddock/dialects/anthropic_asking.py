@@ -1,13 +1,13 @@
 """Anthropic's dialect, spoken to somebody else: requests as bodies. What it cannot say is refused, or left out and named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from paddock.dialects.anthropic_bodies import prompt_body
-from paddock.dialects.asking import Ask, Json, not_offered, picture_address, picture_data, pieces_of
+from paddock.dialects.asking import Ask, Json, not_offered
 from paddock.errors import NotOffered, UsageError
-from paddock.vocabulary import ChatRequest, Message, Thinking, ToolChoice
+from paddock.vocabulary import ChatRequest, Thinking, ToolChoice
 
 MESSAGES: Final = "/v1/messages"
 COUNT: Final = "/v1/messages/count_tokens"
@@ -50,12 +50,9 @@ def _prompt(request: ChatRequest, *, model: str) -> Json:
         tool_choice=request.tool_choice if request.tools else ToolChoice(),
     )
     try:
-        body = prompt_body(plain)
+        return prompt_body(plain)
     except UsageError as error:
         raise NotOffered(error.message, hint=error.hint, param=error.param) from error
-    if request.messages is not None and any(each.images for each in request.messages):
-        _put_pictures(body, request.messages)
-    return body
 
 
 def _thinking(request: ChatRequest) -> Thinking:
@@ -78,41 +75,6 @@ def _fit_thinking(body: Json, most: int) -> None:
         budget = max(thinking["budget_tokens"], _THINKING_TOKENS_MIN)
         body["thinking"] = {**thinking, "budget_tokens": budget}
         body["max_tokens"] = max(most, budget + 1)
-
-
-def _put_pictures(body: Json, messages: Sequence[Message]) -> None:
-    """Blocks in the place of the text of messages with pictures."""
-    for turn, message in zip(
-        _turns(body), [each for each in messages if each.role in ("user", "assistant")], strict=False
-    ):
-        if message.images:
-            turn["content"] = _blocks(message)
-
-
-def _turns(body: Json) -> Sequence[Json]:
-    """The turns of the body that stand for one message of user or assistant each; results of tools stand between them."""
-    turns = cast("list[Json]", body["messages"])
-    return [turn for turn in turns if turn["role"] in ("user", "assistant") and not _is_result(turn)]
-
-
-def _is_result(turn: Json) -> bool:
-    content = turn["content"]
-    return isinstance(content, list) and any(block["type"] == "tool_result" for block in cast("list[Json]", content))
-
-
-def _blocks(message: Message) -> list[Json]:
-    blocks: list[Json] = []
-    for piece in pieces_of(message):
-        if isinstance(piece, str):
-            blocks.append({"type": "text", "text": piece})
-            continue
-        data = picture_data(piece)
-        if data is None:
-            source = {"type": "url", "url": picture_address(piece)}
-        else:
-            source = {"type": "base64", "media_type": data[0], "data": data[1]}
-        blocks.append({"type": "image", "source": source})
-    return blocks
 
 
 def _unsaid(request: ChatRequest) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from paddock.dialects.anthropic_thoughts import signature_of
-from paddock.dialects.asking import picture_data, pieces_of
+from paddock.dialects.asking import picture_address, picture_data, pieces_of
 from paddock.dialects.openai_fields import wrong
 from paddock.vocabulary import (
     ChatRequest,
@@ -87,7 +87,7 @@ def _block(piece: str | Picture) -> Json:
         return {"type": "text", "text": piece}
     data = picture_data(piece)
     if data is None:
-        return {"type": "image", "source": {"type": "url", "url": piece.source}}
+        return {"type": "image", "source": {"type": "url", "url": picture_address(piece)}}
     return {"type": "image", "source": {"type": "base64", "media_type": data[0], "data": data[1]}}
 
 
