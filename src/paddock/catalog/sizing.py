@@ -46,7 +46,10 @@ PAGED: Final = frozenset(
     | {"idefics3", "llava", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm"}
 )
 # On a CPU in float32 they run without MLX.
-HOST: Final = frozenset({"llama", "mistral", "qwen2", "qwen3", "idefics3", "llava", "pixtral", "smolvlm"})
+HOST: Final = frozenset(
+    {"llama", "mistral", "qwen2", "qwen3"}
+    | {"idefics3", "llava", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm"}
+)
 SLAB_BYTES: Final = 2 * MIB
 BLOCK_TOKENS: Final = 32
 _SOLO_STEP_TOKENS: Final = 256

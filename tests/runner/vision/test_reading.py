@@ -9,6 +9,7 @@ import pytest
 
 from paddock.errors import Incompatible, UsageError
 from paddock.runner.mlx.opening import open_model
+from paddock.runner.mlx.vision.opening import open_parts
 from paddock.runner.opening import LoadOptions, OpenedModel
 from paddock.runner.prompts import read_prompt
 from paddock.vocabulary import GenerateRequest, Message, ModelFormat, ModelKind, Picture, Sampling
@@ -141,6 +142,15 @@ def test_an_architecture_that_is_not_seen_with_yet_answers_words_and_names_those
     assert "`qwen3`" in error.message
     assert "llava" in error.hint
     assert "qwen2_5_vl" in error.hint
+
+
+@pytest.mark.parametrize(("name", "on_host"), [("llava", True), ("qwen2_5_vl", True), ("gemma3", False)])
+def test_language_parts_are_worked_on_as_those_of_text_models(tmp_path: Path, name: str, on_host: bool) -> None:
+    """On a CPU without MLX, where their layers are llama's, however their positions turn."""
+    folder = make_folder(name, tmp_path / name)
+    parts = open_parts(replace(OPTIONS, name=name, path=str(folder)))
+    assert parts.sight is not None
+    assert (parts.weights.host is not None) == on_host
 
 
 def test_a_text_model_is_never_opened_with_a_processor(tmp_path: Path) -> None:

@@ -50,10 +50,12 @@ class HostModel:
         layers: Sequence[HostLayer],
         wanted: Sequence[int],
         instead: tuple[Ints, Floats] | None = None,
+        turns: Ints | None = None,
     ) -> mx.array | None:
         """The logits [len(wanted), vocabulary] of some of the column's tokens. None when there are none.
 
-        `instead`: places in the column, and what stands there in place of the token's embedding.
+        `instead`: places in the column, and what stands there in place of the token's embedding. `turns` [3, tokens]: where
+        tokens stand along three axes, in a model that turns by them.
         """
         weights = self._weights
         crew = self._alone if len(tokens) <= FEW else self._together
@@ -62,14 +64,14 @@ class HostModel:
         table = _Table(weights, self._head_size, tokens=len(tokens), wanted=len(wanted), team=crew.team.size)
         for layer in layers:
             table.works.append(iter(layer.tasks(table.queries, table.attended, weights.scale)))
-        turns = self._rotation.at(positions)
+        turned = self._rotation.at(positions if turns is None else turns)
 
         def work(member: Member) -> None:
             hidden = np.ascontiguousarray(weights.embedding[tokens].T)
             if instead is not None:
                 places, embeddings = instead
                 hidden[:, places] = embeddings.T
-            _Share(weights, crew.shares[member.number], turns, table, member).go(hidden, layers, wanted)
+            _Share(weights, crew.shares[member.number], turned, table, member).go(hidden, layers, wanted)
 
         crew.team.run(work)
         return mx.array(table.logits) if wanted else None
@@ -206,19 +208,35 @@ class Rotation:
     def __init__(self, module: Any, size: int) -> None:
         self._module = module
         self._half = size // 2
+        # Some rotations turn each part of a head by another axis of a token's place.
+        axes: mx.array | None = getattr(module, "position_selector", None)
+        self._axes: Ints | None = None if axes is None else np.array(axes, dtype=np.int32)
         self._known: Floats = np.empty((0, size), dtype=np.float32)
 
     def at(self, positions: Ints) -> Turns:
+        """`positions` [tokens], or [3, tokens] where the rotation has axes."""
         need, have = int(positions.max()) + 1, len(self._known)
         if need > have:
             most = max(_TURNS_MIN, 1 << (need - 1).bit_length())
+            self._known = np.concatenate([self._known, self._turned(have, most)])
+        if self._axes is None or positions.ndim == 1:
+            found = self._known[positions]
+            return Turns(found[:, : self._half], found[:, self._half :])
+        places, parts = positions[self._axes].T, np.arange(self._half)  # [tokens, half]
+        return Turns(self._known[places, parts], self._known[places, self._half + parts])
+
+    def _turned(self, begin: int, end: int) -> Floats:
+        """Cosines and sines of some positions, side by side."""
+        if self._axes is None:
             # A rotation turns (1, 0) into (cosine, sine).
-            ones = mx.broadcast_to(mx.arange(2 * self._half) < self._half, (1, 1, most - have, 2 * self._half))
-            turned = self._module(ones.astype(mx.float32), offset=have)
-            evaluate(turned)
-            self._known = np.concatenate([self._known, look(turned)[0, 0]])
-        found = self._known[positions]
-        return Turns(found[:, : self._half], found[:, self._half :])
+            ones = mx.broadcast_to(mx.arange(2 * self._half) < self._half, (1, 1, end - begin, 2 * self._half))
+            turned = self._module(ones.astype(mx.float32), offset=begin)[0, 0]
+        else:
+            angles = mx.arange(begin, end, dtype=mx.float32)[:, None] * self._module.inv_freq[None]
+            both = mx.concatenate([mx.cos(angles), mx.sin(angles)], axis=1)
+            turned = both.astype(mx.float32) * self._module.attention_scaling
+        evaluate(turned)
+        return look(turned)
 
 
 def _products(linears: Sequence[Linear], numbers: Floats, output: Floats) -> None:

@@ -30,9 +30,13 @@ _LIKE_LLAMA: Final = frozenset(
         "mlx_vlm.models.idefics3.language",
         "mlx_vlm.models.llava.language",
         "mlx_vlm.models.pixtral.language",
+        "mlx_vlm.models.qwen2_5_vl.language",
+        "mlx_vlm.models.qwen2_vl.language",
+        "mlx_vlm.models.qwen3_vl.language",
     }
 )
 _ROTATIONS: Final = (nn.RoPE, Llama3RoPE, YarnRoPE)
+_STYLES: Final = frozenset({"chunked", "interleaved"})  # of rotations by three axes: which of them turns which part
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def bring_home(model: Any) -> HostWeights | None:
         layers=layers,
         last=_norm(backbone.norm),
         head=_linear(backbone.embed_tokens if head is None else head),
-        rotation=attention.rope,
+        rotation=_rotation(attention),
     )
 
 
@@ -166,9 +170,15 @@ def _is_known(model: Any) -> bool:
 
 
 def _turns_whole_heads(attention: Any) -> bool:
-    rope = attention.rope
+    rope = _rotation(attention)
     size = attention.q_proj.weight.shape[0] // attention.n_heads
+    if getattr(rope, "position_selector", None) is not None:
+        return rope.style in _STYLES and rope.dim == size and size % 2 == 0
     return type(rope) in _ROTATIONS and not rope.traditional and rope.dims == size and size % 2 == 0
+
+
+def _rotation(attention: Any) -> Any:
+    return attention.rope if hasattr(attention, "rope") else attention.rotary_emb
 
 
 def _layer(layer: Any) -> LayerWeights:

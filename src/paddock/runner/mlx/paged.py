@@ -145,10 +145,11 @@ class PagedLane:
         column = self._pictures.column(packed) if self._pictures is not None else None
         try:
             with working() if self._host else nullcontext():
-                if self._model is not None:
+                # What is added behind layers of pictures' own is left to model code: words, and answers, have none.
+                if self._model is not None and (column is None or not column.deep):
                     layers = cast("list[HostLayer]", self._layers)
-                    instead = column.instead if column is not None else None
-                    return self._model.logits(packed.tokens, packed.positions, layers, packed.wanted, instead)
+                    instead, turns = (column.instead, column.turns) if column is not None else (None, None)
+                    return self._model.logits(packed.tokens, packed.positions, layers, packed.wanted, instead, turns)
                 tokens = mx.array(packed.tokens)[:, None]
                 more: dict[str, Any] = {}
                 if self._pictures is not None and column is not None:
