@@ -104,7 +104,7 @@ def test_models_are_listed_with_what_people_choose_by(
 
 
 @pytest.mark.parametrize(
-    "name", ["pny", "../../etc/passwd", "pony/../pony", "%2e%2e%2fpony", "a" * 7000, "pony\x00", "🐴", "auto"]
+    "name", ["pny", "../../etc/passwd", "pony/../pony", "%2e%2e%2fpony", "a" * 7000, "pony\x00", "🐴", "auto:kode"]
 )
 def test_a_model_that_is_not_here_is_a_404(http: httpx2.Client, name: str) -> None:
     """With near names, whatever was typed; never a file of this machine."""

@@ -225,6 +225,11 @@ def test_models_of_others_are_listed_and_can_be_asked_by_name(far: Far) -> None:
         assert listed["claude-far"] == "second"
         assert "pony" in listed
         assert client.models.retrieve("claude-far").context_window == 200_000  # type: ignore[attr-defined]
+        anthropic = {"anthropic-version": "2023-06-01"}
+        shown = far.http.get("/v1/models/claude-far", headers=anthropic).json()
+        assert (shown["id"], shown["max_input_tokens"]) == ("claude-far", 200_000)
+        page = far.http.get("/v1/models", headers=anthropic).json()
+        assert {"pony", "far-model", "claude-far"} <= {one["id"] for one in page["data"]}
         answer = client.chat.completions.create(model="first/far-model", messages=[{"role": "user", "content": "Hi"}])
     assert answer.choices[0].message.content == "Hello from afar"
 

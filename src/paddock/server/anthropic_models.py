@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from paddock.dialects.anthropic_models import ListedModel, ModelPage, PageFields, capabilities_of, page_of
-from paddock.gateway.candidates import Candidate
-from paddock.providers.naming import resolve
-from paddock.server.openai_models import far_models
+from paddock.gateway.candidates import LOCAL, Candidate
+from paddock.gateway.routing import Traits
+from paddock.server.openai_models import far_models, known_model
 from paddock.server.rooms import ServerRooms
 from paddock.vocabulary import ModelInfo
 
@@ -24,8 +26,13 @@ async def models_page(rooms: ServerRooms, page: PageFields) -> ModelPage:
 
 async def one_model(rooms: ServerRooms, name: str) -> ListedModel:
     """The model that `name` means. Raises ModelNotFound with near names."""
-    target = await resolve(name, find=rooms.library.get, default=rooms.config.model.default)
-    return _model(target.record.info(), name)
+    found = await rooms.routing.directory.route(Traits(model=name))
+    if not found.targets and found.failure is not None:
+        raise found.failure
+    target = found.targets[0]
+    if target.provider != LOCAL:
+        return replace(_far_model(await known_model(rooms, target)), id=name)
+    return _model((await rooms.library.get(target.model)).info(), name)
 
 
 def _far_model(one: Candidate) -> ListedModel:

@@ -6,7 +6,6 @@ from paddock.dialects.openai_wire import Model, ModelCapabilities, ModelList
 from paddock.gateway.candidates import LOCAL, Candidate
 from paddock.gateway.routing import Target, Traits
 from paddock.pool.status import MemoryState
-from paddock.providers.naming import resolve
 from paddock.server.rooms import ServerRooms
 from paddock.vocabulary import Capabilities, ModelInfo
 
@@ -29,12 +28,13 @@ async def all_models(rooms: ServerRooms) -> ModelList:
 
 async def one_model(rooms: ServerRooms, name: str) -> Model:
     """The model that `name` means. Raises ModelNotFound with near names."""
-    found = (await rooms.routing.directory.route(Traits(model=name))).targets
-    if found and found[0].provider != LOCAL:
-        return _far_model(await _known(rooms, found[0]), name)
-    meant = found[0].model if found else name
-    target = await resolve(meant, find=rooms.library.get, default=rooms.config.model.default)
-    info = target.record.info()
+    found = await rooms.routing.directory.route(Traits(model=name))
+    if not found.targets and found.failure is not None:
+        raise found.failure
+    target = found.targets[0]
+    if target.provider != LOCAL:
+        return _far_model(await known_model(rooms, target), name)
+    info = (await rooms.library.get(target.model)).info()
     alias = None if name in ("", info.name) else name
     return _model(info, loaded=info.name in _loaded(rooms), alias=alias)
 
@@ -44,7 +44,7 @@ async def far_models(rooms: ServerRooms) -> Sequence[Candidate]:
     return [one for one in (await rooms.routing.directory.models()).all if one.provider != LOCAL]
 
 
-async def _known(rooms: ServerRooms, target: Target) -> Candidate:
+async def known_model(rooms: ServerRooms, target: Target) -> Candidate:
     """What is known of a provider's model, which its list may not have."""
     known = (await rooms.routing.directory.models()).at(target.provider, target.model)
     return known or Candidate(name=target.model, provider=target.provider, context_window=0, context_told=False)
