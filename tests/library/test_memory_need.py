@@ -17,7 +17,7 @@ from paddock.fleet.fleet import Runner, RunnerSpec
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.library.library import Library
 from paddock.library.machine import Machine
-from paddock.runner.mlx import dispatch, loading, making, slabs
+from paddock.runner.mlx import dispatch, layout, making, slabs
 from paddock.runner.mlx.vision import features
 from paddock.runner.mlx.vision.architectures import ARCHITECTURES
 from paddock.vocabulary import GenerateRequest, ModelFormat, Sampling
@@ -171,6 +171,6 @@ def test_the_catalog_knows_the_engine_as_it_is() -> None:
     assert {"gemma3", "gemma3_text", "mistral", *modules, *ARCHITECTURES} == PAGED
     assert FEATURE_BYTES_MAX == features.FEATURE_BYTES_MAX
     assert (SLAB_BYTES, BLOCK_TOKENS) == (slabs.SLAB_BYTES, making.BLOCK_TOKENS)
-    assert loading.WORK_BYTES == RUNNER_WORK_BYTES
+    assert layout.WORK_BYTES == RUNNER_WORK_BYTES
     limits = Limits(vocabulary=2, context_window=2)
     assert (limits.step_tokens_max, limits.prefill_tokens_first) == (STEP_TOKENS_MAX, FIRST_STEP_TOKENS)
