@@ -69,7 +69,7 @@ MANAGE: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/api/copy", {"source": "pony", "destination": "../x"}, 400),
     ("POST", "/api/pull", {}, 400),
     ("POST", "/api/pull", {"model": "pony", "insecure": True}, 400),
-    ("POST", "/api/embed", {"model": "pony", "input": "x"}, 404),
+    ("POST", "/api/embed", {"model": "pony", "input": "x"}, 400),
     ("POST", "/api/create", {"model": "x"}, 404),
     ("GET", "/api/chat", {}, 405),
 ]
