@@ -216,7 +216,11 @@ REFUSED: list[tuple[Callable[..., ChatRequest], Mapping[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("parse", "body", "param"), REFUSED, ids=lambda each: str(each)[:50])
+@pytest.mark.parametrize(
+    ("parse", "body", "param"),
+    REFUSED,
+    ids=lambda each: each if isinstance(each, str) else getattr(each, "__name__", ""),
+)
 def test_what_a_dialect_cannot_say_is_named(
     parse: Callable[..., ChatRequest], body: Mapping[str, Any], param: str
 ) -> None:

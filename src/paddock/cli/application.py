@@ -58,13 +58,9 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(("launch",), "launch:launch", "Start a coding tool with this server's models."),
     ),
     "Route": (
-        Command(("route",), "route:route", "Say which model, where, answers to which name; explain and test it."),
+        Command(("route",), "route:route", "Say which model answers to which name."),
         Command(("profile",), "profile:profile", "See and change what `auto` looks for in a model."),
-        Command(
-            ("provider",),
-            "provider:provider",
-            "List, add and try others that answer: OpenAI, Anthropic, Ollama, your own servers.",
-        ),
+        Command(("provider",), "provider:provider", "List, add and try others that answer."),
     ),
     "Disk": (
         Command(("df",), "disk:usage", "Show what models take on the disk."),

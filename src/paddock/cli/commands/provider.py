@@ -42,7 +42,7 @@ Automatic = Annotated[
 ]
 KeyFlag = Annotated[bool, Parameter(help="Ask for its key, and keep it in the vault; or read it from stdin.")]
 
-provider = noun("provider", "List, add and try others that answer: OpenAI, Anthropic, Ollama, your own servers.")
+provider = noun("provider", "List, add and try others that answer.")
 
 
 @provider.default

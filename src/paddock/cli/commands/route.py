@@ -56,7 +56,7 @@ Needs = Annotated[
     Parameter(name="--needs", help="What the request cannot do without: `vision`, `tools`, `thinking`."),
 ]
 
-route = noun("route", "Say which model, where, answers to which name; explain and test it.")
+route = noun("route", "Say which model answers to which name.")
 
 
 @route.default
