@@ -20,6 +20,7 @@ ALL = (
     "embeddings",
     "engine",
     "speculation",
+    "held",
     "vision",
     "memory",
 )
