@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench conformance soak pins clean
+.PHONY: serve test check format bench conformance soak pins types clean
 
 serve:  ## prepare everything, then answer over HTTP with the built-in `pony` in memory
 	@$(PYTHON) scripts/prepare.py runtime
@@ -39,5 +39,9 @@ soak:  ## every test, in its long form where it has one; not part of CI
 pins:  ## write requirements/*.txt anew (needs uv)
 	scripts/pin.sh
 
+types:  ## write the dashboard's types of the API anew
+	@$(PYTHON) scripts/prepare.py dev
+	$(BIN)/python -m tests.web.types
+
 clean:
-	rm -rf .venv .venv-clients tests/clients/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-clients web/node_modules src/paddock/web_pages tests/clients/node/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Make `.venv` from a pinned, hashed requirements file: `python3 scripts/prepare.py runtime|dev`.
+"""Make `.venv` from a pinned, hashed requirements file, and the dashboard: `python3 scripts/prepare.py runtime|dev`.
 
 Needs only the standard library, so that it runs on a machine where nothing was prepared. Does nothing when the
 environment is already what the requirements file says. Debian packages are installed only when root and missing;
@@ -17,7 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CLIENTS = ROOT / ".venv-clients"
+WEB = ROOT / "web"
+PAGES = ROOT / "src" / "paddock" / "web_pages"
 OLDEST = (3, 11)
+OLDEST_NODE = (20, 19)
 
 
 def main(kind: str) -> None:
@@ -26,6 +29,11 @@ def main(kind: str) -> None:
             f"Paddock needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.\n"
             f"Name another one: make PYTHON=python3.12 …"
         )
+    _make_python(kind)
+    _make_pages(kind)
+
+
+def _make_python(kind: str) -> None:
     requirements = ROOT / "requirements" / f"{kind}.txt"
     # A development environment holds everything the runtime one does, so it serves for both.
     wanted = _fingerprint(requirements)
@@ -45,6 +53,7 @@ def main(kind: str) -> None:
     if kind == "dev":
         _provide_postgres()
         _provide_clients()
+        _provide_browser()
     _stamp(kind).write_text(wanted)
 
 
@@ -71,6 +80,44 @@ def _provide_clients() -> None:
         folder = ROOT / "tests" / "clients" / "node"
         if subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=False).returncode:
             sys.exit("The clients for Node could not be installed; the lines above say why.")
+
+
+def _provide_browser() -> None:
+    """What tests/web looks at the dashboard with."""
+    if not shutil.which("chromium"):
+        debian_package(["chromium", "fonts-dejavu-core"], "the tests of the dashboard will not run", required=False)
+
+
+def _make_pages(kind: str) -> None:
+    """Build the dashboard when something under web/ changed. Without Node the server runs and says how to get it."""
+    files = sorted(path for path in WEB.rglob("*") if path.is_file() and "node_modules" not in path.parts)
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(WEB)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    stamp = VENV / ".prepared-pages"
+    if (PAGES / "index.html").is_file() and stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return
+    if not _node_will_do():
+        needed = ".".join(str(part) for part in OLDEST_NODE)
+        print(f"No dashboard: it is built with Node {needed} or newer and npm. Everything else works.", flush=True)
+        return
+    print("Building the dashboard (once; about a minute)…", flush=True)
+    for command in (["npm", "ci", "--silent"], ["npm", "run", "build", "--silent"]):
+        if subprocess.run(command, cwd=WEB, stdout=subprocess.DEVNULL, check=False).returncode:
+            told = "The dashboard could not be built; the lines above say why."
+            if kind == "dev":
+                sys.exit(told)
+            print(f"{told} Everything else works.", flush=True)
+            return
+    stamp.write_text(digest.hexdigest())
+
+
+def _node_will_do() -> bool:
+    if not shutil.which("npm") or not shutil.which("node"):
+        return False
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    parts = told.strip().removeprefix("v").split(".")[:2]
+    return all(part.isdigit() for part in parts) and tuple(int(part) for part in parts) >= OLDEST_NODE
 
 
 def _make_environment() -> None:

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from paddock.telemetry.logs import LogTail
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
+WEB_PAGES = Path(__file__).parent / "web_pages"
 
 
 def _utc_now() -> datetime:
@@ -106,6 +107,7 @@ class World:
     free_space: FreeSpace = free_space
     machine: Callable[[], Machine] = read_machine
     builtin_models: Path = BUILTIN_MODELS
+    web_pages: Path = WEB_PAGES  # the dashboard as it was built
     runner_command: Sequence[str] = RUNNER_COMMAND  # starts the program that runs a model
     users_of: Callable[[str], Sequence[str]] = field(default=_nobody)  # who has a model in memory: the pool knows
 
@@ -256,6 +258,7 @@ async def open_server(
     from paddock.providers.local import LocalProvider
     from paddock.server.in_force import InForce
     from paddock.server.life import Life
+    from paddock.server.pages import Pages
     from paddock.server.rooms import ServerRooms
     from paddock.telemetry.logs import LogTail, set_level
     from paddock.telemetry.metrics import Metrics
@@ -314,6 +317,7 @@ async def open_server(
             routing=routing,
             metrics=metrics,
             log_tail=log_tail or LogTail(config.log.tail_lines),
+            pages=Pages.read(world.web_pages),
             gate=gate,
             recorder=recorder,
             ledger=Ledger(database=database, now=world.now),

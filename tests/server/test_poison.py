@@ -142,6 +142,7 @@ async def test_the_root_answers_people_and_programs(tmp_path: Path) -> None:
     async with served(tmp_path) as server:
         assert (await server.client.get("/")).text == "Paddock is running"
         page = await server.client.get("/", headers={"accept": "text/html,*/*"})
-        assert "<h1>Paddock is running</h1>" in page.text
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<title>Paddock</title>" in page.text
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert (await server.client.get("/docs")).status_code == 404, "documentation that loads scripts from elsewhere"

@@ -24,6 +24,7 @@ from paddock.server.bodies import Body, Budget, Limit
 from paddock.server.credentials import check_page, cookie_in, key_in
 from paddock.server.life import Life, ending
 from paddock.server.origins import Neighbours, cors, preflight
+from paddock.server.pages import is_page
 from paddock.server.permissions import Open, need_of
 from paddock.server.problems import Problem, problem, unexpected
 from paddock.server.recording import dialect_of, is_kept
@@ -141,7 +142,7 @@ class Edge:
     async def _admit(self, method: str, path: str, headers: Headers, asking: Asking) -> None:
         """Learn who asks. Raises what keeps them from asking this, here and now."""
         need = need_of(method, path)
-        if need is Open.EVERYBODY:
+        if need is Open.EVERYBODY or is_page(path, headers):
             return
         key, cookie = key_in(headers), cookie_in(headers)
         asking.caller = await self._gate.caller(key, cookie)

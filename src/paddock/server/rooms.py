@@ -18,6 +18,7 @@ from paddock.security.users import Users
 from paddock.security.vault import Vault
 from paddock.server.in_force import InForce
 from paddock.server.life import Life
+from paddock.server.pages import Pages
 from paddock.telemetry.logs import LogTail
 from paddock.telemetry.metrics import Metrics
 
@@ -39,6 +40,7 @@ class ServerRooms:
     routing: GatewayRooms
     metrics: Metrics
     log_tail: LogTail  # the latest log lines, for `/admin/logs`
+    pages: Pages  # the dashboard's
     gate: Gate
     recorder: Recorder  # of a row a request
     ledger: Ledger

@@ -1,34 +1,41 @@
-"""`/`: a line for programs, which probe it, and a short page for people."""
+"""`/` and the dashboard's pages: a line for programs, which probe it, and the dashboard for people."""
 
 from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from paddock.errors import NotFound
+from paddock.server.pages import ASSETS, PAGES, is_page
 from paddock.server.rooms import ServerRooms
 
 LINE: Final = "Paddock is running"
-_PAGE: Final = """\
-<!doctype html><html lang="en"><meta charset="utf-8"><title>Paddock</title>
-<h1>Paddock is running</h1>
-<p>OpenAI's clients take this address with <code>/v1</code> added. Here are its
-<a href="/v1/models">models</a>, <a href="/readyz">state</a>, <a href="/metrics">metrics</a>
-and the <a href="/openapi.json">description of every endpoint</a>.</p></html>
-"""
-_HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "referrer-policy": "no-referrer",
-    "vary": "accept",
-}
+_IMMUTABLE: Final = {"cache-control": "public, max-age=31536000, immutable"}  # a name holds its content's hash
 
 
 def router(rooms: ServerRooms) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
-    @routes.api_route("/", methods=["GET", "HEAD"], response_class=Response, include_in_schema=False)
-    async def root(request: Request) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_PAGE, headers=_HEADERS)
-        return PlainTextResponse(LINE)
+    async def page(request: Request) -> Response:
+        if is_page(request.url.path, request.headers):
+            told = rooms.pages.page()
+            return HTMLResponse(told.text, headers=told.headers)
+        if request.url.path == "/":
+            return PlainTextResponse(LINE, headers={"vary": "accept"})
+        raise NotFound("There is nothing here for programs.", hint="`/openapi.json` has every address.")
 
+    async def asset(name: str) -> Response:
+        found = rooms.pages.asset(name)
+        if found is None:
+            raise NotFound("The dashboard has no such file.", hint="Load its page again: it was built anew.")
+        content, media_type = found
+        return Response(content, media_type=media_type, headers=_IMMUTABLE)
+
+    for path in ("/", *PAGES, *(f"{page}/{{rest:path}}" for page in PAGES)):
+        routes.add_api_route(
+            path, page, methods=["GET", "HEAD"], response_class=Response, include_in_schema=False, name="page"
+        )
+    routes.add_api_route(
+        f"{ASSETS}{{name}}", asset, methods=["GET", "HEAD"], response_class=Response, include_in_schema=False
+    )
     return routes

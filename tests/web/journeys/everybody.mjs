@@ -1,0 +1,46 @@
+/** Every page in both themes, for people who see less, use a keyboard, or hold a small screen. */
+import assert from "node:assert/strict";
+import { barriers, call, journey } from "./browser.mjs";
+
+await journey(async (page, address) => {
+  const { id } = await call(address, "POST", "/admin/chats", { model: "pony" });
+  const long = "a".repeat(300);
+  await call(address, "POST", `/admin/chats/${id}/messages`, {
+    messages: [
+      { role: "user", parts: [{ kind: "text", text: long }] },
+      {
+        role: "assistant",
+        parts: [
+          { kind: "reasoning", text: long },
+          { kind: "text", text: `${long}\n\n\`\`\`\n${long}\n\`\`\`\n\n[a](http://a.test) \`b\`\n\n|a|b|\n|-|-|\n|c|d|` },
+        ],
+        model: "pony",
+      },
+    ],
+  });
+  await call(address, "POST", "/admin/models/load/pony", {});
+  const pages = ["/", `/chat/${id}`, "/models", "/memory", "/settings"];
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const path of pages) {
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.goto(address + path);
+      await page.getByLabel("Loading").first().waitFor({ state: "detached" });
+      assert.deepEqual(await barriers(page), [], `${path}, ${colorScheme}`);
+      for (const width of [360, 2560]) {
+        await page.setViewportSize({ width, height: 740 });
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wider <= 0, `${path} is ${wider} px too wide at ${width}`);
+      }
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.goto(address);
+  for (let step = 0; step < 12; step += 1) {
+    await page.keyboard.press("Tab");
+    if ((await page.evaluate(() => document.activeElement?.textContent)) === "Memory") break;
+  }
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Memory", level: 1 }).waitFor();
+  await call(address, "DELETE", `/admin/chats/${id}`);
+});

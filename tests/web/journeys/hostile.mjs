@@ -1,0 +1,42 @@
+/** Whatever a model is called and whatever was said stays text. */
+import assert from "node:assert/strict";
+import { call, journey } from "./browser.mjs";
+
+const EVIL = [
+  "<img src=x onerror=\"globalThis.caught='img'\">",
+  "<script>globalThis.caught='script'</script>",
+  "<svg onload=\"globalThis.caught='svg'\"><style>*{display:none}</style>",
+  "[here](javascript:globalThis.caught='link') [there](data:text/html,<script>1</script>)",
+  "![picture](http://192.0.2.1/steal.png) <iframe src=http://192.0.2.1></iframe>",
+  "```html\n<b onclick=\"globalThis.caught='code'\">bold</b>\n```",
+  "| a <b>c</b> |\n|---|\n| <img src=x onerror=\"globalThis.caught='table'\"> |",
+];
+
+await journey(async (page, address) => {
+  const model = `${EVIL[0]}{{7*7}}`;
+  const { id } = await call(address, "POST", "/admin/chats", { model, title: EVIL[1] });
+  const parts = [
+    { kind: "reasoning", text: EVIL.join("\n\n") },
+    { kind: "text", text: EVIL.join("\n\n") },
+  ];
+  const said = { kind: "text", text: EVIL.join("\n\n") };
+  const messages = [
+    { role: "system", parts: [said] },
+    { role: "user", parts: [said] },
+    { role: "assistant", parts, model },
+  ];
+  await call(address, "POST", `/admin/chats/${id}/messages`, { messages });
+  await page.goto(`${address}/chat/${id}`);
+  const answer = page.getByRole("article").last();
+  await answer.getByText("globalThis.caught='img'").first().waitFor();
+  await page.getByRole("link", { name: EVIL[1] }).waitFor();
+  await answer.locator("summary").click();
+  await answer.getByText("here", { exact: true }).first().click();
+  const log = page.getByRole("log");
+  assert.equal(await log.locator("img, script, svg, iframe, style").count(), 0);
+  const targets = await log.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href") ?? ""));
+  assert.deepEqual(targets.filter((target) => !target.startsWith("http")), []);
+  assert.equal(await page.evaluate(() => globalThis.caught), undefined);
+  assert.equal(await page.getByRole("combobox", { name: "Model" }).inputValue(), model);
+  await call(address, "DELETE", `/admin/chats/${id}`);
+});

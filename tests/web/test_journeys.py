@@ -1,0 +1,49 @@
+"""What people do with the dashboard, in Chromium, against `paddock serve` with the models that come with it.
+
+Each journey is a program in journeys/, which fails, too, when a page complains on its console or asks another origin.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.server.running import Process, running
+
+JOURNEYS = Path(__file__).parent / "journeys"
+KEY = "the-key-of-this-test"
+
+pytestmark = pytest.mark.xdist_group("web")  # one server for all of them
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Process]:
+    with running(tmp_path_factory.mktemp("web")) as server:
+        yield server
+
+
+def walk(server: Process, folder: Path, name: str, *words: str) -> None:
+    """Run one journey to its end; it prints `done` when every expectation held. Chromium's folders go with `folder`."""
+    node, chromium = shutil.which("node"), shutil.which("chromium")
+    assert node is not None, "Node is missing: apt-get install nodejs npm"
+    assert chromium is not None, "Chromium is missing: apt-get install chromium"
+    finished = subprocess.run(
+        [node, JOURNEYS / f"{name}.mjs", server.address, *words],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "CHROMIUM": chromium},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.rstrip().endswith("done")
+
+
+# The first visit comes first: it wants a history that is empty.
+@pytest.mark.parametrize("name", ["first_visit", "chat", "memory", "settings", "hostile", "everybody"])
+def test_people_get_along_with_the_dashboard(server: Process, tmp_path: Path, name: str) -> None:
+    """A page that looks right and does not work is worth nothing."""
+    walk(server, tmp_path, name)

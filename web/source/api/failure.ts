@@ -1,0 +1,34 @@
+/** What went wrong, in the server's words: what it was and what to do. */
+export class Failure extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+
+  /** Nobody answered at all. */
+  get offline(): boolean {
+    return this.status === 0;
+  }
+}
+
+export function offline(): Failure {
+  return new Failure("The server does not answer.", "Start it with `paddock serve`; this page goes on by itself.", 0);
+}
+
+/** A failure from an answer's body, whichever dialect it is in. */
+export function failureOf(document: unknown, status: number): Failure {
+  const said = (isRecord(document) && isRecord(document.error) ? document.error : document) as Record<string, unknown>;
+  const word = (name: string) => (isRecord(said) && typeof said[name] === "string" ? said[name] : "");
+  return new Failure(word("detail") || word("message") || `The server answered ${status}.`, word("hint"), status);
+}
+
+export function asFailure(error: unknown): Failure {
+  return error instanceof Failure ? error : new Failure(String(error), "", -1);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
