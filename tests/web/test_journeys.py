@@ -47,3 +47,9 @@ def walk(server: Process, folder: Path, name: str, *words: str) -> None:
 def test_people_get_along_with_the_dashboard(server: Process, tmp_path: Path, name: str) -> None:
     """A page that looks right and does not work is worth nothing."""
     walk(server, tmp_path, name)
+
+
+def test_a_key_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:
+    """It opens the whole server, so it must not outlive the visit."""
+    with running(tmp_path, PADDOCK_ADMIN_KEY=KEY) as server:
+        walk(server, tmp_path, "key", KEY)
