@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.faults import Slow
+from tests.fakes.huggingface import HuggingFaceHub
+from tests.library import models
 from tests.server.running import Process, running
 
 JOURNEYS = Path(__file__).parent / "journeys"
@@ -53,3 +56,12 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:
     """It opens the whole server, so it must not outlive the visit."""
     with running(tmp_path, PADDOCK_ADMIN_KEY=KEY) as server:
         walk(server, tmp_path, "key", KEY)
+
+
+def test_a_model_is_found_planned_fetched_with_a_pause_and_removed(tmp_path: Path) -> None:
+    """The whole way of a model without a command line, from a hub that takes its time."""
+    with HuggingFaceHub() as hub:
+        hub.add_repo("org/big", models.mlx(kib=4096))
+        hub.fail("model.safetensors", Slow(1 << 20), times=None, at="storage", skip=2)  # plans read the header before
+        with running(tmp_path, HF_ENDPOINT=hub.url) as server:
+            walk(server, tmp_path, "pull")

@@ -20,7 +20,7 @@ const PLACES = [
   { to: "/memory", name: "Memory" },
   { to: "/settings", name: "Settings" },
 ];
-const LOOK_MS = 10_000;
+const LOOK_MS = 5_000;
 
 export function App() {
   const [opened, { toggle, close }] = useDisclosure();

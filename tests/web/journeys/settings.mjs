@@ -22,6 +22,14 @@ await journey(
     await change.click();
     await page.getByRole("button", { name: "Default" }).click();
     await page.getByText("default", { exact: true }).waitFor();
+
+    // A server that is away is told of, what was there stays, and the page goes on by itself.
+    const away = page.getByRole("alert").getByText("The server does not answer.");
+    await page.context().setOffline(true);
+    await away.waitFor();
+    await change.waitFor();
+    await page.context().setOffline(false);
+    await away.waitFor({ state: "detached" });
   },
   { refusals: true },
 );
