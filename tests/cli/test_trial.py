@@ -11,6 +11,7 @@ from paddock.cli.schemas import render_schemas
 from tests.cli.running import Cli
 from tests.cli.schema_check import complaints
 from tests.client.serving import RunningServer
+from tests.library.models import coreml
 from tests.library.rooms import Site
 
 
@@ -62,3 +63,19 @@ def test_a_model_that_does_not_load_ends_with_1(cli: Cli, site: Site) -> None:
     assert done.code == 1
     assert "It does not load" in done.out
     assert "It does not load" in cli("show", "broken").out
+
+
+@pytest.mark.parametrize("words", [("run", "seg", "Hello"), ("bench", "seg"), ("trial", "seg")])
+def test_a_model_of_another_program_is_kept_and_says_whose_it_is(cli: Cli, site: Site, words: tuple[str, ...]) -> None:
+    """It is listed, sized and verified like any; only running it is not for here."""
+    folder = site.home.parent / "seg"
+    for name, content in coreml().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    assert cli("pull", f"file://{folder}", "--name", "seg").code == 0
+    assert "seg" in cli("list").out
+    assert cli("verify", "seg").code == 0
+    done = cli(*words, "--json")
+    assert done.code == 3
+    assert "a model for Core ML" in done.error["message"]
+    assert "program that uses Core ML" in done.error["hint"]

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from paddock.cli.desk import Desk
 from paddock.cli.screen import Screen
-from paddock.errors import Incompatible, ModelNotFound
+from paddock.errors import ModelNotFound
+from paddock.library.running import check_runs
 from paddock.providers.provider import Piece
 from paddock.vocabulary import (
     ChatRequest,
@@ -177,9 +178,9 @@ async def speaker(desk: Desk, name: str, manner: Manner) -> AsyncGenerator[Speak
     async with desk.library() as library:
         record = await library.get(name)
         draft = await library.get(manner.draft) if manner.draft else None
-    _check_runs(record)
+    check_runs(record)
     if draft is not None:
-        _check_runs(draft)
+        check_runs(draft)
     sampling = _sampling(record, desk.config, manner)
     guesses = draft is not None or manner.ngrams  # wants a runner of its own: the server's was loaded without
     if desk.server is not None and not guesses:
@@ -262,14 +263,6 @@ def _warn(desk: Desk, warnings: Sequence[str]) -> None:
 def opening_messages(manner: Manner) -> list[Message]:
     """What a conversation begins with."""
     return [Message(role="system", content=manner.system)] if manner.system else []
-
-
-def _check_runs(record: "ModelRecord") -> None:
-    if not record.format.runs_here:
-        raise Incompatible(
-            f"`{record.name}` is a {record.format.framework} model, which does not run here.",
-            hint="Find one that does with `paddock search`.",
-        )
 
 
 def runner_spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Config", *, ngrams: bool) -> "RunnerSpec":

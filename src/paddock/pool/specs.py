@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from paddock.config.schema import Config, model_options
-from paddock.errors import Incompatible
 from paddock.fleet.fleet import RunnerSpec
 from paddock.library.library import Library
 from paddock.library.records import ModelRecord
+from paddock.library.running import check_runs
 from paddock.vocabulary import ModelKind
 
 _UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so much of them again
@@ -18,11 +18,7 @@ def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
     """How to run a model, as the settings say that hold then. Raises Incompatible for one that no runner opens."""
 
     def spec(record: ModelRecord) -> RunnerSpec:
-        if not record.format.runs(embeds=record.facts.capabilities.embeddings):
-            raise Incompatible(
-                f"`{record.name}` is a {record.format.framework} model, which does not run here.",
-                hint="Find one that does with `paddock search`.",
-            )
+        check_runs(record)
         return RunnerSpec(
             name=record.name,
             path=record.path,

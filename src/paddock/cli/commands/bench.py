@@ -12,8 +12,8 @@ from paddock.cli.screen import Screen
 from paddock.cli.speaking import runner_spec
 from paddock.cli.tables import Column, show_sheet, show_table
 from paddock.cli.words import NOT_KNOWN
-from paddock.errors import Incompatible
 from paddock.fleet.measuring import Load, Measure, PrefixHit, Speed
+from paddock.library.running import check_runs
 from paddock.units import human_bytes
 
 if TYPE_CHECKING:
@@ -115,11 +115,7 @@ async def _spec(desk: Desk, name: str) -> "RunnerSpec":
 
     async with desk.library() as library:
         record = await library.get(name)
-    if not record.format.runs_here:
-        raise Incompatible(
-            f"`{record.name}` is a {record.format.framework} model, which does not run here.",
-            hint="Find one that does with `paddock search`.",
-        )
+    check_runs(record)
     return runner_spec(record, None, desk.config, ngrams=False)
 
 

@@ -10,6 +10,7 @@ from paddock.cli.speaking import runner_spec
 from paddock.cli.tables import show_sheet
 from paddock.cli.words import NOT_KNOWN
 from paddock.errors import Corrupt, Incompatible, RunnerCrashed
+from paddock.library.running import check_runs
 from paddock.library.trials.results import TrialResult
 from paddock.units import human_bytes
 
@@ -56,6 +57,7 @@ async def _tried(desk: Desk, record: "ModelRecord") -> TrialResult:
     from paddock.app import open_fleet
     from paddock.library.trials.trial import did_not_load, try_model
 
+    check_runs(record)
     now = desk.invocation.now
     async with open_fleet() as fleet:
         try:
