@@ -73,7 +73,7 @@ for (const [refused, status] of [
   [() => client.chat({ model: "pony", messages, options: { mirostat: 2 } }), 400],
   [() => client.generate({ model: "pony", prompt: "x", suffix: "y" }), 400],
   [() => client.pull({ model: "localhost:1234/library/tiny" }), 400],
-  [() => client.embed({ model: "pony", input: "x" }), 404],
+  [() => client.embed({ model: "pony", input: "x" }), 400],
 ]) {
   await assert.rejects(refused, (error) => error.status_code === status && error.message.length > 0);
 }

@@ -48,9 +48,10 @@ provider = noun("provider", "List, add and try others that answer.")
 @provider.default
 @provider.command(name="list")
 async def list_providers(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
-    """List, add and try others that answer: OpenAI, Anthropic, Ollama, your own servers.
+    """List, add and try others that answer.
 
-    What they list is asked for by its name, by `PROVIDER/MODEL`, or by a rule (`paddock route`).
+    OpenAI, Anthropic, Ollama, your own servers. What they list is asked for by its name, by `PROVIDER/MODEL`, or by a rule
+    (`paddock route`).
     """
     async with open_routing(desk.config, desk.invocation.world) as rooms:
         document = await listed_providers(rooms.definitions)

@@ -62,7 +62,7 @@ route = noun("route", "Say which model answers to which name.")
 @route.default
 @route.command(name="list")
 async def list_rules(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
-    """Say which model, where, answers to which name; explain and test it.
+    """Say which model answers to which name.
 
     Lists the rules in the order in which they are asked. Names that fit no rule are models here, or at a provider.
     """
