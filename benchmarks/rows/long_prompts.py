@@ -15,7 +15,7 @@ _HELD: Final = "KV tokens held over live ones"
 _GAP: Final = "longest gap, s"
 _WAIT: Final = "first token of the 8k, s"
 _SAMPLE_S: Final = 0.02
-_HEAD_START_S: Final = 1.0  # of the running streams before the long prompt
+_HEAD_START_S: Final = 0.4  # of the running streams before the long prompt
 _QUICK_HEAD_START_S: Final = 0.1
 
 
@@ -109,7 +109,7 @@ def _live(answers: list[Answer], at: float) -> int:
 
 
 async def _gap(serving: Serving, number: int, options: Options) -> Numbers:
-    size, answer = (300, 40) if options.quick else (8_000, 400)
+    size, answer = (300, 40) if options.quick else (8_000, 800)
     (arriving,) = asks(7500 + number, 1, prompt_tokens=size, answers=(1, 1))
     async with asyncio.TaskGroup() as group:
         running = [
@@ -118,5 +118,7 @@ async def _gap(serving: Serving, number: int, options: Options) -> Numbers:
         ]
         await asyncio.sleep(_QUICK_HEAD_START_S if options.quick else _HEAD_START_S)
         late = await serving.answer(arriving)
+    if not options.quick and all(each.result().ended_at < late.times[0] for each in running):
+        raise RuntimeError("the streams had ended before the long prompt was read")
     gaps = [each.result().longest_gap_s(late.asked_at, late.times[0]) for each in running]
     return {_GAP: max(gaps), _WAIT: late.first_token_s}

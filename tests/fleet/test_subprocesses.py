@@ -88,7 +88,8 @@ async def test_a_command_that_is_not_there_is_an_error_and_leaves_nothing() -> N
 
 
 async def test_a_program_that_does_not_speak_our_language_is_not_waited_for() -> None:
-    words = (sys.executable, "-c", "import os, sys; os.write(int(sys.argv[-1]), b'HTTP/1.1 200 OK' * 9); import time; time.sleep(60)")
+    program = "import os, sys, time; os.write(int(sys.argv[-1]), b'HTTP/1.1 200 OK' * 9); time.sleep(60)"
+    words = (sys.executable, "-c", program)
     fleet = SubprocessFleet(command=words, timing=QUICK)
     with pytest.raises(RunnerCrashed) as error:
         await fleet.start(toy())
