@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ async def test_bodies_share_a_limit_and_give_it_back(tmp_path: Path) -> None:
             await asyncio.sleep(patience_s)  # who asks is looked up before a body is read
             refused = await server.client.post("/v1/chat/completions", content=BODY, headers=headers)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
             while server.rooms.life.active:
                 await asyncio.sleep(0.01)
             if refused.status_code != 404:

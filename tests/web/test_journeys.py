@@ -6,6 +6,7 @@ Each journey is a program in journeys/, which fails, too, when a page complains 
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -28,34 +29,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Process]:
         yield server
 
 
-def walk(server: Process, folder: Path, name: str, *words: str) -> None:
-    """Run one journey to its end; it prints `done` when every expectation held. Chromium's folders go with `folder`."""
+def walk(server: Process, name: str, *words: str) -> None:
+    """Run one journey to its end; it prints `done` when every expectation held. Chromium's folders go with it."""
     node, chromium = shutil.which("node"), shutil.which("chromium")
     assert node is not None, "Node is missing: apt-get install nodejs npm"
     assert chromium is not None, "Chromium is missing: apt-get install chromium"
-    finished = subprocess.run(
-        [node, JOURNEYS / f"{name}.mjs", server.address, *words],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "CHROMIUM": chromium},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    # Not below pytest's own folder: Chromium has a socket in there, whose path must be short.
+    with tempfile.TemporaryDirectory(prefix="web", ignore_cleanup_errors=True) as folder:
+        finished = subprocess.run(
+            [node, JOURNEYS / f"{name}.mjs", server.address, *words],
+            env={"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "CHROMIUM": chromium},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.rstrip().endswith("done")
 
 
 # The first visit comes first: it wants a history that is empty.
 @pytest.mark.parametrize("name", ["first_visit", "chat", "memory", "settings", "hostile", "everybody"])
-def test_people_get_along_with_the_dashboard(server: Process, tmp_path: Path, name: str) -> None:
+def test_people_get_along_with_the_dashboard(server: Process, name: str) -> None:
     """A page that looks right and does not work is worth nothing."""
-    walk(server, tmp_path, name)
+    walk(server, name)
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:
     """It opens the whole server, so it must not outlive the visit."""
     with running(tmp_path, PADDOCK_ADMIN_KEY=KEY) as server:
-        walk(server, tmp_path, "key", KEY)
+        walk(server, "key", KEY)
 
 
 def test_a_model_is_found_planned_fetched_with_a_pause_and_removed(tmp_path: Path) -> None:
@@ -64,4 +67,4 @@ def test_a_model_is_found_planned_fetched_with_a_pause_and_removed(tmp_path: Pat
         hub.add_repo("org/big", models.mlx(kib=4096))
         hub.fail("model.safetensors", Slow(1 << 20), times=None, at="storage", skip=2)  # plans read the header before
         with running(tmp_path, HF_ENDPOINT=hub.url) as server:
-            walk(server, tmp_path, "pull")
+            walk(server, "pull")

@@ -273,6 +273,7 @@ class Loop:
         except PaddockError as error:
             self._refuse(call, error)
         else:
+            self._show_numbers()  # whoever asks next sees what it took
             self._channel.send(Done(call))
 
     def _refuse(self, call: int, error: PaddockError) -> None:
