@@ -18,7 +18,7 @@ from paddock.errors import Incompatible
 
 _INSTALL: Final = "Install it with `pip install 'paddock[gguf]'`."
 _SPARE_BYTES: Final = 256
-_SPINS: Final = "1000"  # some tens of microseconds: what the threads of a quiet machine differ by
+_SPINS: Final = "10000"  # about half a millisecond: a step has no longer pause, and who waits for the next one sleeps
 _LINES_KEPT: Final = 20
 _LEVEL_ERROR: Final = 4
 
