@@ -2,16 +2,21 @@
 import { Alert, AppShell, Burger, Group, NavLink, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { api, told } from "./api/client";
 import { asFailure } from "./api/failure";
-import { ChatPage } from "./chat/page";
-import { MemoryPage } from "./memory/page";
-import { ModelsPage } from "./models/page";
+import { Boundary } from "./parts/boundary";
 import { KeyDialog } from "./parts/key-dialog";
+import { Waiting } from "./parts/states";
 import { ThemeSwitch } from "./parts/theme";
-import { SettingsPage } from "./settings/page";
-import { StartPage } from "./start/page";
+
+// Each page is a file of its own, fetched when somebody goes there: the first load stays small.
+const ChatPage = lazy(async () => ({ default: (await import("./chat/page")).ChatPage }));
+const MemoryPage = lazy(async () => ({ default: (await import("./memory/page")).MemoryPage }));
+const ModelsPage = lazy(async () => ({ default: (await import("./models/page")).ModelsPage }));
+const SettingsPage = lazy(async () => ({ default: (await import("./settings/page")).SettingsPage }));
+const StartPage = lazy(async () => ({ default: (await import("./start/page")).StartPage }));
 
 const PLACES = [
   { to: "/", name: "Start" },
@@ -70,16 +75,20 @@ export function App() {
             <Text size="sm">What you see is as it was. This page goes on by itself once the server is back.</Text>
           </Alert>
         )}
-        <Switch>
-          <Route path="/" component={StartPage} />
-          <Route path="/chat/:id?" component={ChatPage} />
-          <Route path="/models" component={ModelsPage} />
-          <Route path="/memory" component={MemoryPage} />
-          <Route path="/settings" component={SettingsPage} />
-          <Route>
-            <Redirect to="/" />
-          </Route>
-        </Switch>
+        <Boundary place={here}>
+          <Suspense fallback={<Waiting />}>
+            <Switch>
+              <Route path="/" component={StartPage} />
+              <Route path="/chat/:id?" component={ChatPage} />
+              <Route path="/models" component={ModelsPage} />
+              <Route path="/memory" component={MemoryPage} />
+              <Route path="/settings" component={SettingsPage} />
+              <Route>
+                <Redirect to="/" />
+              </Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </AppShell.Main>
       <KeyDialog />
     </AppShell>

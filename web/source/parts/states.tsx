@@ -40,6 +40,11 @@ interface Query<T> {
 export function Loaded<T>({ query, children }: { query: Query<T>; children: (data: T) => ReactNode }) {
   if (query.data !== undefined) return <>{children(query.data)}</>;
   if (query.isError) return <Failed error={query.error} retry={() => void query.refetch()} />;
+  return <Waiting />;
+}
+
+/** Something is on its way. */
+export function Waiting() {
   return (
     <Center py="lg">
       <Loader aria-label="Loading" size="sm" />
