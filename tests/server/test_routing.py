@@ -262,8 +262,11 @@ def test_a_rule_that_is_wrong_is_refused_by_its_field(far: Far) -> None:
     answer = far.http.post("/admin/routes/test", json=wrong)
     assert answer.status_code == 400
     assert "missing )" in answer.json()["detail"]
+    assert answer.json()["param"] == "pattern"
     nobody = {**wrong, "match": "exact", "pattern": "x", "targets": [{"provider": "nobody"}]}
-    assert "no provider `nobody`" in far.http.post("/admin/routes/test", json=nobody).json()["detail"]
+    refusal = far.http.post("/admin/routes/test", json=nobody).json()
+    assert "no provider `nobody`" in refusal["detail"]
+    assert refusal["param"] == "targets[0].provider"
 
 
 def test_rules_that_change_hold_at_once(far: Far) -> None:
@@ -282,6 +285,29 @@ def test_a_provider_is_kept_tried_and_never_tells_its_key(far: Far) -> None:
     assert "sk-hidden" not in far.http.get("/admin/providers").text
     assert far.http.delete("/admin/providers/third").status_code == 200
     assert far.http.get("/admin/providers/third").status_code == 404
+
+
+def test_a_providers_key_is_changed_and_nothing_else(far: Far) -> None:
+    """Whoever has only a new key must not have to know, nor settle, everything else about the provider."""
+    before = far.http.get("/admin/providers/first").json()
+    assert (before["has_key"], before["from_settings"], before["usual"]) == (False, True, ["timeout_s"])
+    after = far.http.put("/admin/providers/first/key", json={"key": "sk-new"})
+    assert after.json() == {**before, "has_key": True}
+    far.http.post("/admin/providers/first/test")
+    assert far.first.seen[-1].headers["authorization"] == "Bearer sk-new"
+    for wrong in ("sk\nx-evil: 1", "two words", "clé"):
+        refusal = far.http.put("/admin/providers/first/key", json={"key": wrong})
+        assert (refusal.status_code, refusal.json()["param"]) == (400, "key")
+    assert far.http.delete("/admin/providers/first/key").json() == before
+    assert far.http.put("/admin/providers/nobody/key", json={"key": "sk"}).status_code == 404
+
+
+def test_a_key_that_would_be_read_on_the_way_keeps_its_provider_from_being_saved(far: Far) -> None:
+    """Half of what was asked for would be a provider that nobody meant."""
+    body = {"kind": "openai", "base_url": "http://192.0.2.1/v1", "key": "sk-hidden"}
+    refusal = far.http.put("/admin/providers/open", json=body)
+    assert (refusal.status_code, refusal.json()["param"]) == (400, "key")
+    assert far.http.get("/admin/providers/open").status_code == 404
 
 
 def test_another_paddock_is_a_provider_like_any(far: Far, tmp_path: Path) -> None:

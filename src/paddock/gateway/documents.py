@@ -89,6 +89,7 @@ class ProviderLine:
     enabled: bool
     automatic: bool
     from_settings: bool
+    usual: tuple[str, ...]  # of `base_url` and `timeout_s` those that nobody set
     has_key: bool
 
 
@@ -182,6 +183,11 @@ async def line_of(definition: ProviderDefinition, definitions: ProviderBook) -> 
         enabled=definition.enabled,
         automatic=definition.automatic,
         from_settings=definition.from_settings,
+        usual=tuple(
+            name
+            for name, given in (("base_url", definition.base_url), ("timeout_s", definition.timeout_s))
+            if not given
+        ),
         has_key=await definitions.has_key(definition.name),
     )
 

@@ -98,12 +98,13 @@ class ProviderBook:
         )
 
     async def keep_key(self, name: str, key: SecretStr) -> None:
-        """Keep its key in the vault. Raises UsageError when it could not be sent to where the provider is."""
-        definition = await self.get(name)
-        if not definition.takes_key:
+        """Keep its key in the vault. Raises UsageError for what is none, or could not be sent to where the provider is."""
+        check_takes_key(await self.get(name))
+        text = key.get_secret_value()
+        if not text or not text.isascii() or not text.isprintable() or " " in text:  # it travels in a header
             raise UsageError(
-                f"`{name}` is at a plain http address beyond this machine: its key would be read on the way.",
-                hint="Give it an https address first.",
+                "This is no key: keys are one word of plain ASCII.",
+                hint="Copy it again, without blanks or line breaks.",
                 param="key",
             )
         await self._vault.put(_KEY + name, key)
@@ -118,6 +119,16 @@ class ProviderBook:
         async with self._database.session() as session:
             rows: Sequence[ProviderRow] = (await session.scalars(select(ProviderRow).order_by(ProviderRow.name))).all()
         return {row.name: _definition(row) for row in rows}
+
+
+def check_takes_key(definition: ProviderDefinition) -> None:
+    """Raises UsageError when a key of its could not be sent to where it is."""
+    if not definition.takes_key:
+        raise UsageError(
+            f"`{definition.name}` is at a plain http address beyond this machine: its key would be read on the way.",
+            hint="Give it an https address first.",
+            param="key",
+        )
 
 
 def _of_settings(config: Config) -> Mapping[str, ProviderDefinition]:

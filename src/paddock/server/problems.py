@@ -73,7 +73,14 @@ def problem(error: PaddockError, *, path: str, request_id: str) -> Problem:
         return Problem(status=status, body=_encode(openai_error(error)), headers=headers)
     if speaks_ollama(path):
         return Problem(status=status, body=_encode(ollama_error(error)), headers={**headers, "content-type": JSON})
-    body = document(status=status, code=error.code, detail=error.message, hint=error.hint, request_id=request_id)
+    body = document(
+        status=status,
+        code=error.code,
+        detail=error.message,
+        hint=error.hint,
+        request_id=request_id,
+        param=error.param if isinstance(error, UsageError) else None,
+    )
     return Problem(status=status, body=body, headers=headers)
 
 
@@ -130,8 +137,8 @@ def openai_error(error: PaddockError) -> Mapping[str, Any]:
     }
 
 
-def document(*, status: int, code: str, detail: str, hint: str, request_id: str) -> bytes:
-    """RFC 9457, with our code and hint."""
+def document(*, status: int, code: str, detail: str, hint: str, request_id: str, param: str | None = None) -> bytes:
+    """RFC 9457, with our code and hint, and the field of the request that is wrong, where one is."""
     return _encode(
         {
             "type": f"urn:paddock:error:{code}",
@@ -140,6 +147,7 @@ def document(*, status: int, code: str, detail: str, hint: str, request_id: str)
             "detail": detail,
             "code": code,
             "hint": hint,
+            "param": param,
             "request_id": request_id,
         }
     )

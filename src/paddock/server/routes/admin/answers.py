@@ -16,7 +16,7 @@ _HEARTBEAT_S: Final = 2.0
 
 
 class Problem(BaseModel):
-    """A failure (RFC 9457): `code` is for programs, `detail` and `hint` are for people."""
+    """A failure (RFC 9457): `code` is for programs, `detail` and `hint` for people; `param` is the field that is wrong."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,6 +26,7 @@ class Problem(BaseModel):
     detail: str
     code: str
     hint: str
+    param: str | None
     request_id: str
 
 

@@ -22,6 +22,7 @@ from paddock.gateway.documents import (
     listed_providers,
     tested,
 )
+from paddock.gateway.provider_book import check_takes_key
 from paddock.gateway.routing import Traits
 from paddock.gateway.rule_book import RuleFile, RulesImported
 from paddock.gateway.rules import PATTERN_CHARACTERS_MAX, RULES_MAX, TARGETS_MAX, Match, Rule, RuleTarget
@@ -90,6 +91,15 @@ class ExplainBody(Body):
     needs: list[Need] = Field(default=[], max_length=8, description="What the request cannot do without.")
 
 
+KeyOf = Annotated[
+    SecretStr, Field(min_length=1, max_length=8192, description="Kept in the vault; it is never told again.")
+]
+
+
+class ProviderKeyBody(Body):
+    key: KeyOf
+
+
 class ProviderBody(Body):
     kind: Kind
     base_url: str = Field(default="", max_length=2048, description="Empty: the usual one of its kind.")
@@ -99,9 +109,7 @@ class ProviderBody(Body):
     timeout_s: float | None = Field(default=None, gt=0, le=86400, description="How long it may be silent.")
     enabled: bool = True
     automatic: bool = Field(default=False, description="Whether `auto` may choose its models.")
-    key: SecretStr | None = Field(
-        default=None, max_length=8192, description="Kept in the vault; it is never told again."
-    )
+    key: KeyOf | None = None
 
 
 def router(rooms: ServerRooms) -> APIRouter:
@@ -201,10 +209,25 @@ def _providers(routes: APIRouter, rooms: ServerRooms) -> None:
     async def put(name: Name, body: ProviderBody) -> Response:
         """Add a provider, or put it in the place of the one of its name. Without `key` the one that it has stays."""
         definition = ProviderDefinition(name=name, **body.model_dump(exclude={"key"}))
+        if body.key is not None:
+            check_takes_key(definition)
         await definitions.put(definition)
         if body.key is not None:
             await definitions.keep_key(name, body.key)
         return answer(await line_of(definition, definitions))
+
+    @routes.put("/providers/{name}/key", operation_id="keep_provider_key", response_model=ProviderLine)
+    async def keep_key(name: Name, body: ProviderKeyBody) -> Response:
+        """Keep a key in the place of the one that it had. Nothing else changes, wherever the provider stands."""
+        await definitions.keep_key(name, body.key)
+        return answer(await line_of(await definitions.get(name), definitions))
+
+    @routes.delete("/providers/{name}/key", operation_id="forget_provider_key", response_model=ProviderLine)
+    async def forget_key(name: Name) -> Response:
+        """Take its key out of the vault. One of the environment or of a settings file stays."""
+        await definitions.get(name)
+        await definitions.forget_key(name)
+        return answer(await line_of(await definitions.get(name), definitions))
 
     @routes.post("/providers/{name}/test", operation_id="test_provider", response_model=ProviderTest)
     async def test(
