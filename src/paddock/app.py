@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from paddock.images.pictures import Pictures
     from paddock.pool.observer import PoolObserver
     from paddock.pool.pool import Pool
+    from paddock.pool.settings import PoolSettings
     from paddock.providers.provider import Provider
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
@@ -286,8 +287,11 @@ async def open_server(
         local = LocalProvider(pool, config, find=library.get, pictures=pictures, seeing=_seeing(library))
         vault = _vault(config, world, database)
 
+        def limits_of(changed: Config) -> "PoolSettings":
+            return pool_settings(changed, usable_bytes=world.machine().memory_bytes)
+
         def apply(changed: Config) -> None:
-            pool.reconfigure(pool_settings(changed, usable_bytes=world.machine().memory_bytes))
+            pool.reconfigure(limits_of(changed))
             local.reconfigure(changed)
             set_level(changed.log.level)
 
@@ -313,6 +317,7 @@ async def open_server(
             chats=_chats(config, world, database),
             vault=vault,
             pool=pool,
+            limits_of=limits_of,
             provider=routing.gateway,
             routing=routing,
             metrics=metrics,

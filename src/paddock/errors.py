@@ -38,7 +38,8 @@
     │   │   └── ProviderResting        a provider failed so often that it is left alone for a while
     │   │   ├── OverLimit              a key asks more often, or for more, than it may
     │   │   └── TooManyAttempts        too many wrong passwords
-    │   └── NoRoom                 the models that hold the memory cannot leave
+    │   ├── NoRoom                 the models that hold the memory cannot leave
+    │   └── WentOn                 somebody else has written to it in the meantime
     ├── RunnerCrashed          a model's process ended on the way     exit 1
     │   ├── ProtocolError          it said what is no message
     │   └── CrashedTwice           one request ended it twice, the second time alone
@@ -269,6 +270,10 @@ class TooManyAttempts(Overloaded):
 class NoRoom(InUse):
     code = "no_room"
     http_status = 503
+
+
+class WentOn(InUse):
+    code = "went_on"
 
 
 class Draining(Overloaded):

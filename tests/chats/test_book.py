@@ -8,10 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from paddock.chats.book import ChatBook
-from paddock.chats.chats import BranchPoint, ChatLimits
+from paddock.chats.chats import BranchPoint, ChatLimits, ChatOptions
 from paddock.chats.messages import MessagePart, NewMessage, PartKind, Role, text_message, text_of
 from paddock.db.engine import Database
-from paddock.errors import Corrupt, NotFound, TooLarge, UsageError
+from paddock.errors import Corrupt, NotFound, TooLarge, UsageError, WentOn
 from paddock.vocabulary import FinishReason, ToolCall
 from tests.chats.books import LIMITS, asked, book_on, said
 from tests.library.rooms import Clock
@@ -160,7 +160,7 @@ async def test_a_branch_goes_its_own_way(book: ChatBook) -> None:
     assert (await book.list()).chats[0].id == branch.id
     await book.delete(chat)
     assert [text_of(message) for message in (await book.get(branch.id)).messages] == ["One", "You said: One", "Three"]
-    for at in (-1, 3):
+    for at in (-2, 3):
         with pytest.raises(NotFound):
             await book.branch(branch.id, at=at)
 
@@ -261,3 +261,51 @@ async def test_an_error_of_the_database_never_shows_what_was_said(database: Data
     with pytest.raises(DBAPIError) as caught:
         await book.append(chat.id, [asked("My secret wish")])
     assert "secret" not in str(caught.value)
+
+
+async def test_a_writer_who_does_not_know_the_latest_message_is_told(book: ChatBook) -> None:
+    """Two windows show one conversation: neither writes below words that it has not seen."""
+    chat = await talk(book, "One")
+    await book.append(chat, [asked("From the left")], after=2)
+    with pytest.raises(WentOn, match="has 3 messages, not 2"):
+        await book.append(chat, [asked("From the right")], after=2)
+    assert [text_of(one) for one in (await book.get(chat)).messages] == ["One", "You said: One", "From the left"]
+
+
+async def test_of_two_who_write_at_once_one_is_told(book: ChatBook) -> None:
+    chat = await talk(book, "One")
+    results = await asyncio.gather(
+        *(book.append(chat, [asked(f"{number}")], after=2) for number in range(8)), return_exceptions=True
+    )
+    assert sum(isinstance(result, WentOn) for result in results) == 7
+    assert (await book.get(chat)).length == 3
+
+
+async def test_branches_are_found_from_each_other_whoever_is_gone(book: ChatBook) -> None:
+    """One goes from one version of a question to the next, and back."""
+    first = await talk(book, "One", "Two")
+    edited = (await book.branch(first, at=-1)).id
+    second = (await book.branch(first, at=1)).id
+    third = (await book.branch(second, at=0)).id
+    other = await talk(book, "Elsewhere")
+    family = {first, edited, second, third}
+    for one in family:
+        assert {chat.id for chat in (await book.branches(one)).chats} == family
+    assert (await book.get(edited)).length == 0
+    await book.delete(first)
+    for one in (edited, second, third):
+        assert {chat.id for chat in (await book.branches(one)).chats} == {edited, second, third}
+    assert [chat.id for chat in (await book.branches(other)).chats] == [other]
+
+
+async def test_a_conversation_keeps_how_it_is_asked_and_its_branches_do(book: ChatBook) -> None:
+    chat = await talk(book, "One")
+    assert (await book.get(chat)).options == ChatOptions()
+    options = ChatOptions(temperature=0.0, max_tokens=7)
+    told = await book.set_options(chat, options, model="foal")
+    assert (told.options, told.model) == (options, "foal")
+    assert await book.summary(chat) == told
+    assert (await book.branch(chat, at=0)).options == options
+    await book.set_options(chat, ChatOptions())
+    kept = await book.get(chat)
+    assert (kept.options, kept.model) == (ChatOptions(), "foal")

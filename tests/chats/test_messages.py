@@ -89,6 +89,19 @@ def test_question_and_answer_always_alternate(kinds: Sequence[str]) -> None:
     assert roles == ["user", "assistant"] * (len(roles) // 2)
 
 
+def test_a_system_prompt_that_was_given_later_holds_from_then_on() -> None:
+    """It comes first, because many templates refuse it anywhere else."""
+    messages = kept(
+        text_message(Role.SYSTEM, "Be brief."),
+        asked("One"),
+        said("1"),
+        text_message(Role.SYSTEM, "Sing."),
+        asked("Two"),
+        said("2"),
+    )
+    assert [one.content for one in answered(messages)] == ["Sing.", "One", "1", "Two", "2"]
+
+
 @given(st.text())
 def test_a_title_is_one_line_that_a_terminal_may_show(text: str) -> None:
     """Whatever somebody pastes first."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from paddock.chats.chats import ChatOptions
 from paddock.chats.messages import (
     MessagePart,
     NewMessage,
@@ -26,6 +27,7 @@ from paddock.errors import (
     PaddockError,
     PromptTooLong,
     UsageError,
+    WentOn,
     WrongKindOfModel,
 )
 from paddock.library.pulling.plan import PullOptions
@@ -229,6 +231,10 @@ async def test_conversations_are_kept_found_branched_and_deleted(paddock: Paddoc
     branch = await chats.branch(kept.id, at=0)
     assert [text_of(message) for message in branch.messages] == ["What ÄRE you?"]
     assert await chats.get(kept.id) == kept
+    assert [one.id for one in (await chats.branches(branch.id)).chats] == [kept.id, branch.id]
+    assert (await chats.set_options(branch.id, ChatOptions(temperature=0.0), model=PONY)).options.temperature == 0.0
+    with pytest.raises(WentOn):
+        await chats.append(branch.id, said[:1], after=0)
     assert (await chats.rename(branch.id, "A branch")).title == "A branch"
     assert [chat.id for chat in (await chats.list(search="äre")).chats] == [branch.id, kept.id]
     first = await chats.list(limit=1, model=PONY)

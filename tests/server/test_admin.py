@@ -237,6 +237,32 @@ def test_a_model_that_was_just_loaded_shows_its_cache(http: httpx2.Client) -> No
     assert http.get("/admin/models/status").json()["loaded_models"]["pony"]["kv"]["blocks_total"] > 0
 
 
+def test_limits_are_looked_at_before_they_hold(http: httpx2.Client) -> None:
+    """Who would leave is the server's to say: the same choice as later, made of the same figures."""
+    http.post("/admin/models/load/pony", json={"pin": False})
+    models = http.get("/admin/models/status").json()["max_models"]
+    preview = http.post("/admin/models/limits/plan", json={"memory": "1MB", "policy": "largest"}).json()
+    assert "pony" in [one["name"] for one in preview["leaves"]]
+    assert (preview["budget_bytes"], preview["max_models"], preview["policy"]) == (1_000_000, models, "largest")
+    assert "pony" in http.get("/admin/models/status").json()["loaded_models"]
+    same = http.post("/admin/models/limits/plan", json={}).json()
+    assert (same["leaves"], same["over_bytes"], same["over_models"]) == ([], 0, 0)
+    assert [one["held_by"] for one in same["stays"] if one["name"] == "pony"] == [""]
+    refused = http.post("/admin/models/limits/plan", json={"memory": "lots"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_config")
+    assert "`pool.memory` cannot be `lots`" in refused.json()["detail"]
+
+
+def test_several_settings_are_written_together_or_not_at_all(http: httpx2.Client) -> None:
+    """Limits that are changed together must not evict by half of what was meant."""
+    wrong = http.patch("/admin/config", json={"values": {"pool.max_models": "3", "pool.policy": "tallest"}})
+    assert wrong.status_code == 400
+    assert http.get("/admin/config/pool.max_models").json()["source"] == "default"
+    told = http.patch("/admin/config", json={"values": {"pool.max_models": "3", "pool.policy": "largest"}}).json()
+    assert [one["key"] for one in told["settings"]] == ["pool.max_models", "pool.policy"]
+    assert [http.delete(f"/admin/config/pool.{key}").status_code for key in ("max_models", "policy")] == [200, 200]
+
+
 def test_registry_and_templates_are_kept(http: httpx2.Client) -> None:
     """What the command line keeps, programs can keep."""
     entry = http.put("/admin/registry/mini", json={"reference": "org/tiny"}).json()
@@ -262,6 +288,12 @@ def test_conversations_are_kept_and_deleted_only_on_purpose(http: httpx2.Client)
     assert http.post("/admin/chats/search", json={"search": "HELLO"}).json()["chats"][0]["title"] == "Hello"
     assert http.put(f"{place}/title", json={"title": "Mine"}).json()["title"] == "Mine"
     assert http.post(f"{place}/branch", json={"at": 0}).json()["branched_from"]["position"] == 0
+    tag = http.get(place).headers["etag"]
+    assert http.get(place, headers={"if-none-match": tag}).status_code == 304
+    assert http.post(f"{place}/messages", json={"messages": [message], "after": 0}).json()["code"] == "went_on"
+    assert http.put(f"{place}/options", json={"options": {"temperature": 0}}).json()["options"]["temperature"] == 0
+    assert http.get(place, headers={"if-none-match": tag}).status_code == 200
+    assert len(http.get(f"{place}/branches").json()["chats"]) == 2
     assert http.delete("/admin/chats").status_code == 400
     assert http.delete("/admin/chats", params={"all": "false"}).status_code == 400
     assert len(http.get("/admin/chats").json()["chats"]) == 2

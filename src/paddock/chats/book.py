@@ -5,19 +5,21 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from sqlalchemy import CursorResult, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from paddock.chats.chats import Chat, ChatLimits, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.chats import Branches, Chat, ChatLimits, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
 from paddock.chats.messages import NewMessage, Role, SavedMessage, check_message, text_of
 from paddock.chats.rows import chat_of, folded, message_of, message_row, summary_of
 from paddock.chats.titles import checked_title, title_from
 from paddock.db.engine import Database
 from paddock.db.tables import ChatMessageRow, ChatRow
-from paddock.errors import NotFound, TooLarge, UsageError
+from paddock.errors import NotFound, TooLarge, UsageError, WentOn
 
 PAGE_MAX: Final = 200
 _MODEL_CHARACTERS_MAX: Final = 512
+_BRANCHES_MAX: Final = 500  # of one conversation, that are told of
 _ID: Final = re.compile("[0-9a-f]{1,32}")
 
 
@@ -66,6 +68,31 @@ class ChatBook:
         async with self._database.session() as session:
             return await _whole(session, await _row(session, chat_id))
 
+    async def summary(self, chat_id: str) -> ChatSummary:
+        """One conversation without what was said in it. It differs from an earlier one when anything has changed."""
+        async with self._database.session() as session:
+            return summary_of(await _row(session, chat_id))
+
+    async def branches(self, chat_id: str) -> Branches:
+        """All that came out of the same beginning, whether or not those between them are still there."""
+        async with self._database.session() as session:
+            oldest = await _row(session, chat_id)
+            root, seen = oldest.id, {oldest.id}
+            while oldest.branched_from is not None and oldest.branched_from not in seen:
+                root = oldest.branched_from
+                seen.add(root)
+                if (above := await session.get(ChatRow, root)) is None:
+                    break
+                oldest = above
+            found: dict[str, ChatRow] = {} if oldest.id != root else {root: oldest}
+            level = [root]
+            while level and len(found) < _BRANCHES_MAX:
+                below = (await session.scalars(select(ChatRow).where(ChatRow.branched_from.in_(level)))).all()
+                level = [row.id for row in below if row.id not in found]
+                found |= {row.id: row for row in below}
+        ordered = sorted(found.values(), key=lambda row: (row.created_at, row.id))
+        return Branches(chats=tuple(summary_of(row) for row in ordered[:_BRANCHES_MAX]))
+
     # Changing
 
     async def create(self, *, model: str, title: str | None = None) -> Chat:
@@ -78,14 +105,25 @@ class ChatBook:
             row = await self._begin(session, model=_checked_model(model), title=title)
             return chat_of(row, [])
 
-    async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]:
-        """Write down what was said next. Raises UsageError for what is no message, TooLarge when there is no room for it."""
+    async def append(
+        self, chat_id: str, messages: Sequence[NewMessage], *, after: int | None = None
+    ) -> Sequence[SavedMessage]:
+        """Write down what was said next.
+
+        `after` is how many messages the writer knows of; WentOn is raised, and nothing written, when there are others by
+        now. Raises UsageError for what is no message, TooLarge when there is no room for it.
+        """
         if not messages:
             raise UsageError("There is nothing to write down.", hint="Give a message.", param="messages")
         for message in messages:
             check_message(message)
         async with self._database.session(exclusive=True) as session:
             row = await _row(session, chat_id)
+            if after is not None and after != row.length:
+                raise WentOn(
+                    f"The conversation `{row.id}` went on elsewhere: it has {row.length} messages, not {after}.",
+                    hint="Look at what was said there, then say it again.",
+                )
             now = self._now()
             made = [message_row(row.id, row.length + index, message, now) for index, message in enumerate(messages)]
             session.add_all([message for message, _ in made])
@@ -108,18 +146,28 @@ class ChatBook:
             row.title, row.title_folded = title, folded(title)
             return summary_of(row)
 
-    async def branch(self, chat_id: str, *, at: int) -> Chat:
-        """A new conversation with everything up to the message at position `at`. The other one stays as it is."""
+    async def set_options(self, chat_id: str, options: ChatOptions, *, model: str | None = None) -> ChatSummary:
+        """How its next answers are asked for, and of whom; None leaves the model as it is."""
         async with self._database.session(exclusive=True) as session:
             row = await _row(session, chat_id)
-            if not 0 <= at < row.length:
+            told = msgspec.to_builtins(options)
+            row.options = {name: value for name, value in told.items() if value is not None} or None
+            if model is not None:
+                row.model = _checked_model(model)
+            return summary_of(row)
+
+    async def branch(self, chat_id: str, *, at: int) -> Chat:
+        """A new conversation with everything up to the message at position `at`, -1 being nothing. The other one stays."""
+        async with self._database.session(exclusive=True) as session:
+            row = await _row(session, chat_id)
+            if not -1 <= at < row.length:
                 raise NotFound(
                     f"The conversation `{row.id}` has no message {at}.",
                     hint=f"It has {row.length}, counted from 0." if row.length else "Nothing was said in it yet.",
                 )
             whole = await _whole(session, row)
             own = await self._begin(session, model=row.model, title=row.title)
-            own.branched_from, own.branched_at = row.id, at
+            own.branched_from, own.branched_at, own.options = row.id, at, row.options
             copies = [message_row(own.id, one.position, one, one.created_at) for one in whole.messages[: at + 1]]
             own.length, own.size_bytes = len(copies), sum(size for _, size in copies)
             session.add_all([copy for copy, _ in copies])

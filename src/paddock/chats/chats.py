@@ -11,7 +11,16 @@ class BranchPoint:
     """Where a conversation left another one."""
 
     id: str  # of the other one, which may be gone by now
-    position: int  # the last message that both have
+    position: int  # the last message that both have; -1 when they have none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatOptions:
+    """How the answers of one conversation are asked for. None is as whoever asks does by default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +33,7 @@ class ChatSummary:
     length: int  # messages
     size_bytes: int
     branched_from: BranchPoint | None
+    options: ChatOptions
     created_at: datetime
     updated_at: datetime
 
@@ -41,6 +51,13 @@ class ChatPage:
 
     chats: tuple[ChatSummary, ...]
     next: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branches:
+    """A conversation with all that branched from it or that it branched from, itself included, the oldest first."""
+
+    chats: tuple[ChatSummary, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

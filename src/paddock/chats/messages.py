@@ -164,9 +164,14 @@ def answered(messages: Sequence[SavedMessage]) -> tuple[Message, ...]:
     """The conversation as a model is told it: what it was told before, and every turn that got an answer, cut ones too.
 
     A question that a crash left without an answer, and one whose answer failed, are left out: many models' templates want
-    question and answer to alternate, and in the running conversation such a turn left no trace either.
+    question and answer to alternate, and in the running conversation such a turn left no trace either. A system prompt that
+    was given later holds from then on: it is told first, as those templates want it, instead of the earlier ones.
     """
-    return tuple(_told(message) for turn in _turns(messages) if _counts(turn) for message in turn)
+    begun = next((index for index, one in enumerate(messages) if one.role is not Role.SYSTEM), len(messages))
+    later = [one for one in messages[begun:] if one.role is Role.SYSTEM]
+    opening = later[-1:] or messages[:begun]
+    spoken = [one for one in messages[begun:] if one.role is not Role.SYSTEM]
+    return tuple(_told(message) for turn in (opening, *_turns(spoken)) if _counts(turn) for message in turn)
 
 
 def _turns(messages: Iterable[SavedMessage]) -> Iterator[Sequence[SavedMessage]]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from paddock.chats.chats import BranchPoint, Chat, ChatSummary
+from paddock.chats.chats import BranchPoint, Chat, ChatOptions, ChatSummary
 from paddock.chats.messages import MessagePart, NewMessage, Role, SavedMessage, Timing, text_of
 from paddock.db.tables import ChatMessageRow, ChatRow
 from paddock.errors import Corrupt
@@ -95,6 +95,7 @@ def _summary(row: ChatRow) -> dict[str, Any]:
         "length": row.length,
         "size_bytes": row.size_bytes,
         "branched_from": BranchPoint(id=row.branched_from or "", position=row.branched_at or 0) if branched else None,
+        "options": msgspec.convert(row.options or {}, ChatOptions),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }

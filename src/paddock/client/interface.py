@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from paddock.catalog.compare import Comparison
-from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.chats import Branches, Chat, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
 from paddock.chats.messages import NewMessage, SavedMessage
 from paddock.library.cleaning import Pruned
 from paddock.library.details import ModelDetails
@@ -116,11 +116,17 @@ class SavedChats(Protocol):
 
     async def create(self, *, model: str, title: str | None = None) -> Chat: ...
 
-    async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]: ...
+    async def append(
+        self, chat_id: str, messages: Sequence[NewMessage], *, after: int | None = None
+    ) -> Sequence[SavedMessage]: ...
 
     async def rename(self, chat_id: str, title: str) -> ChatSummary: ...
 
     async def branch(self, chat_id: str, *, at: int) -> Chat: ...
+
+    async def branches(self, chat_id: str) -> Branches: ...
+
+    async def set_options(self, chat_id: str, options: ChatOptions, *, model: str | None = None) -> ChatSummary: ...
 
     async def delete(self, chat_id: str) -> ChatSummary: ...
 

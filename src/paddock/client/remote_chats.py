@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.chats import Branches, Chat, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
 from paddock.chats.messages import NewMessage, SavedMessage
 from paddock.client.connection import Connection, at
 from paddock.errors import NotFound
@@ -33,8 +33,10 @@ class RemoteChats:
     async def create(self, *, model: str, title: str | None = None) -> Chat:
         return await self._connection.post(_CHATS, Chat, {"model": model, "title": title})
 
-    async def append(self, chat_id: str, messages: Sequence[NewMessage]) -> Sequence[SavedMessage]:
-        body = {"messages": [asdict(message) for message in messages]}
+    async def append(
+        self, chat_id: str, messages: Sequence[NewMessage], *, after: int | None = None
+    ) -> Sequence[SavedMessage]:
+        body = {"messages": [asdict(message) for message in messages], "after": after}
         return (await self._connection.post(f"{_of(chat_id)}/messages", SavedMessages, body)).messages
 
     async def rename(self, chat_id: str, title: str) -> ChatSummary:
@@ -42,6 +44,13 @@ class RemoteChats:
 
     async def branch(self, chat_id: str, *, at: int) -> Chat:
         return await self._connection.post(f"{_of(chat_id)}/branch", Chat, {"at": at})
+
+    async def branches(self, chat_id: str) -> Branches:
+        return await self._connection.get(f"{_of(chat_id)}/branches", Branches)
+
+    async def set_options(self, chat_id: str, options: ChatOptions, *, model: str | None = None) -> ChatSummary:
+        body = {"options": asdict(options), "model": model}
+        return await self._connection.put(f"{_of(chat_id)}/options", ChatSummary, body)
 
     async def delete(self, chat_id: str) -> ChatSummary:
         return await self._connection.delete(_of(chat_id), ChatSummary)

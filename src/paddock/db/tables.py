@@ -184,10 +184,11 @@ class ChatRow(Table):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     # Counts every change of any conversation: the order of lists, which a clock that is set back would upset.
     touched: Mapped[int] = mapped_column(BigInteger, unique=True)
-    branched_from: Mapped[str | None] = mapped_column(String(32))  # a conversation that may be gone by now
-    branched_at: Mapped[int | None] = mapped_column(Integer)  # its last message that both have
+    branched_from: Mapped[str | None] = mapped_column(String(32), index=True)  # a conversation that may be gone by now
+    branched_at: Mapped[int | None] = mapped_column(Integer)  # its last message that both have; -1 is none
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    options: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # how its answers are asked for
 
 
 class ChatMessageRow(Table):

@@ -13,6 +13,7 @@ from paddock.library.keepalive import KeepAlive
 from paddock.library.records import ModelRecord
 from paddock.pool import refusals
 from paddock.pool.counting import Counting, Reason
+from paddock.pool.foreseeing import foresee
 from paddock.pool.held import Held, named
 from paddock.pool.lease import Lease
 from paddock.pool.machine import MachineMemory, read_memory
@@ -21,7 +22,7 @@ from paddock.pool.observer import Nobody, PoolObserver
 from paddock.pool.room import Room
 from paddock.pool.settings import PoolSettings
 from paddock.pool.specs import Need
-from paddock.pool.status import Loaded, PoolStatus, Unloaded, WaitingFor
+from paddock.pool.status import LimitsPreview, Loaded, PoolStatus, Unloaded, WaitingFor
 from paddock.pool.waiting import Waiter, counts
 from paddock.vocabulary import Priority
 
@@ -201,6 +202,11 @@ class Pool:
         self._room.reconfigure(settings)
 
     # Looking
+
+    def preview(self, settings: PoolSettings) -> LimitsPreview:
+        """What `reconfigure` would do at once with these settings. Does nothing."""
+        residents = [held.resident(pinned=self._room.pins.of(held.record)) for held in self._room.held.values()]
+        return foresee(residents, settings)
 
     def users_of(self, name: str) -> Sequence[str]:
         """Who has the model of this (canonical) name in memory, waits for it or uses it; empty when it is not there."""

@@ -82,6 +82,28 @@ class PoolStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A model in memory, under limits that somebody thinks of."""
+
+    name: str
+    room_bytes: int
+    held_by: str  # why it cannot leave: `pinned`, `in use`, `loading`, `leaving`; empty when it could
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsPreview:
+    """What would happen at once if these limits held. Nothing has."""
+
+    budget_bytes: int
+    max_models: int
+    policy: str
+    leaves: tuple[Share, ...]
+    stays: tuple[Share, ...]
+    over_bytes: int  # by how much those that stay exceed the budget until they can leave
+    over_models: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """The answer to a load."""
 

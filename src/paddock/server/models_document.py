@@ -41,6 +41,8 @@ class LoadedModel:
     queue: int  # requests that wait for a place in its batch, or for the model
     running: int  # sequences in its batch
     kv: CacheUse
+    tokens: int  # that it computed since it was loaded, prompts included
+    prefix_hit_tokens: int  # of prompts, that it did not compute again
     format: ModelFormat
     architecture: str | None
     disk_bytes: int
@@ -231,6 +233,8 @@ def _loaded_model(
         queue=model.waiting + (stats.waiting if stats else 0),
         running=stats.running if stats else 0,
         kv=CacheUse(blocks_used=stats.blocks_used if stats else 0, blocks_total=stats.blocks_total if stats else 0),
+        tokens=stats.tokens if stats else 0,
+        prefix_hit_tokens=stats.prefix_hit_tokens if stats else 0,
         format=model.format,
         architecture=model.architecture,
         disk_bytes=model.size_bytes,

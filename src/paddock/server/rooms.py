@@ -24,6 +24,7 @@ from paddock.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from paddock.pool.pool import Pool
+    from paddock.pool.settings import PoolSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class ServerRooms:
     chats: ChatBook
     vault: Vault
     pool: "Pool"
+    limits_of: "Callable[[Config], PoolSettings]"  # what settings would mean to the pool on this machine
     provider: Provider
     routing: GatewayRooms
     metrics: Metrics

@@ -369,7 +369,7 @@ export interface paths {
         };
         /**
          * Get Chat
-         * @description One conversation, whole.
+         * @description One conversation, whole. 304 and nothing when it is as the `etag` in `if-none-match` says.
          */
         get: operations["get_chat"];
         put?: never;
@@ -461,7 +461,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch
+         * @description Write several settings to the user's file, all or none, and let them hold together.
+         */
+        patch: operations["set_settings"];
         trace?: never;
     };
     "/admin/config/{key}": {
@@ -522,7 +526,7 @@ export interface components {
         BranchBody: {
             /**
              * At
-             * @description The position of the last message that the branch begins with.
+             * @description The position of the last message that the branch begins with; -1 is none.
              */
             at: number;
         };
@@ -610,6 +614,7 @@ export interface components {
             /** Size Bytes */
             size_bytes: number;
             branched_from: components["schemas"]["BranchPoint"] | null;
+            options: components["schemas"]["ChatOptions"];
             /**
              * Created At
              * Format: date-time
@@ -632,6 +637,18 @@ export interface components {
              * @description Empty: its first message gives it one.
              */
             title?: string | null;
+        };
+        /**
+         * ChatOptions
+         * @description How the answers of one conversation are asked for. None is as whoever asks does by default.
+         */
+        ChatOptions: {
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Max Tokens */
+            max_tokens?: number | null;
         };
         /**
          * ChatPage
@@ -659,6 +676,7 @@ export interface components {
             /** Size Bytes */
             size_bytes: number;
             branched_from: components["schemas"]["BranchPoint"] | null;
+            options: components["schemas"]["ChatOptions"];
             /**
              * Created At
              * Format: date-time
@@ -860,6 +878,10 @@ export interface components {
             /** Running */
             running: number;
             kv: components["schemas"]["CacheUse"];
+            /** Tokens */
+            tokens: number;
+            /** Prefix Hit Tokens */
+            prefix_hit_tokens: number;
             format: components["schemas"]["ModelFormat"];
             /** Architecture */
             architecture: string | null;
@@ -944,6 +966,11 @@ export interface components {
         MessagesBody: {
             /** Messages */
             messages: components["schemas"]["MessageBody"][];
+            /**
+             * After
+             * @description How many messages the writer knows of; 409 when there are others by now.
+             */
+            after?: number | null;
         };
         /**
          * ModelFormat
@@ -1603,6 +1630,14 @@ export interface components {
             settings: components["schemas"]["SettingLine"][];
         };
         /**
+         * SettingsChanged
+         * @description Several that were changed together.
+         */
+        SettingsChanged: {
+            /** Settings */
+            settings: components["schemas"]["SettingChanged"][];
+        };
+        /**
          * SourceKind
          * @description Where a model comes from.
          * @enum {string}
@@ -1751,6 +1786,16 @@ export interface components {
              * @description As it would stand in the file.
              */
             value: string;
+        };
+        /** ValuesBody */
+        ValuesBody: {
+            /**
+             * Values
+             * @description Each as it would stand in the file.
+             */
+            values: {
+                [key: string]: string;
+            };
         };
         /**
          * Verdict
@@ -3807,7 +3852,9 @@ export interface operations {
     get_chat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
             path: {
                 chat_id: string;
             };
@@ -4182,6 +4229,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    set_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValuesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsChanged"];
                 };
             };
             /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */

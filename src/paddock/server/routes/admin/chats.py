@@ -1,14 +1,16 @@
 """`/admin/chats/*`: conversations that are kept."""
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
 from paddock.chats.book import PAGE_MAX
-from paddock.chats.chats import Chat, ChatPage, ChatsDeleted, ChatSummary
+from paddock.chats.chats import Branches, Chat, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
 from paddock.chats.messages import PARTS_MAX, MessagePart, NewMessage, PartKind, Role, Timing
+from paddock.server.documents import encode
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes.admin.answers import FAILURES, Body, answer
 from paddock.server.routes.admin.shapes import SavedMessages
@@ -90,6 +92,9 @@ class MessageBody(Body):
 
 class MessagesBody(Body):
     messages: list[MessageBody] = Field(min_length=1, max_length=_MESSAGES_MAX)
+    after: int | None = Field(
+        default=None, ge=0, description="How many messages the writer knows of; 409 when there are others by now."
+    )
 
 
 class TitleBody(Body):
@@ -97,7 +102,18 @@ class TitleBody(Body):
 
 
 class BranchBody(Body):
-    at: int = Field(ge=0, description="The position of the last message that the branch begins with.")
+    at: int = Field(ge=-1, description="The position of the last message that the branch begins with; -1 is none.")
+
+
+class OptionsFields(Body):
+    temperature: float | None = Field(default=None, ge=0, le=5, allow_inf_nan=False)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=1 << 24)
+
+
+class OptionsBody(Body):
+    options: OptionsFields = Field(description="How the next answers are asked for; null is as usual.")
+    model: Model | None = Field(default=None, description="Who answers; null leaves that as it is.")
 
 
 def router(rooms: ServerRooms) -> APIRouter:
@@ -125,9 +141,19 @@ def _reading(routes: APIRouter, rooms: ServerRooms) -> None:
         return answer(await chats.list(search=body.search, model=body.model, limit=body.limit, before=body.before))
 
     @routes.get("/{chat_id}", operation_id="get_chat", response_model=Chat)
-    async def get_chat(chat_id: Id) -> Response:
-        """One conversation, whole."""
-        return answer(await chats.get(chat_id))
+    async def get_chat(chat_id: Id, if_none_match: Annotated[str | None, Header(max_length=200)] = None) -> Response:
+        """One conversation, whole. 304 and nothing when it is as the `etag` in `if-none-match` says."""
+        tag = _tag(await chats.summary(chat_id))
+        if if_none_match == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        whole = answer(await chats.get(chat_id))
+        whole.headers["etag"] = tag  # of a moment before: what came between is told the next time
+        return whole
+
+    @routes.get("/{chat_id}/branches", operation_id="list_branches", response_model=Branches)
+    async def branches(chat_id: Id) -> Response:
+        """A conversation and all that came out of the same beginning, without what was said in them."""
+        return answer(await chats.branches(chat_id))
 
 
 def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
@@ -141,7 +167,8 @@ def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
     @routes.post("/{chat_id}/messages", operation_id="append_to_chat", response_model=SavedMessages, status_code=201)
     async def append(chat_id: Id, body: MessagesBody) -> Response:
         """Write down what was said next."""
-        saved = await chats.append(chat_id, [message.message() for message in body.messages])
+        messages = [message.message() for message in body.messages]
+        saved = await chats.append(chat_id, messages, after=body.after)
         return answer(SavedMessages(messages=tuple(saved)), 201)
 
     @routes.put("/{chat_id}/title", operation_id="rename_chat", response_model=ChatSummary)
@@ -154,6 +181,12 @@ def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
         """A new conversation with everything up to one message. The other one stays as it is."""
         return answer(await chats.branch(chat_id, at=body.at), 201)
 
+    @routes.put("/{chat_id}/options", operation_id="set_chat_options", response_model=ChatSummary)
+    async def set_options(chat_id: Id, body: OptionsBody) -> Response:
+        """How the next answers of a conversation are asked for, and of whom."""
+        options = ChatOptions(**body.options.model_dump())
+        return answer(await chats.set_options(chat_id, options, model=body.model))
+
     @routes.delete("/{chat_id}", operation_id="delete_chat", response_model=ChatSummary)
     async def delete(chat_id: Id) -> Response:
         """Delete a conversation for good; the answer is what it was."""
@@ -165,3 +198,8 @@ def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
     ) -> Response:
         """Delete every conversation for good."""
         return answer(await chats.delete_all())
+
+
+def _tag(summary: ChatSummary) -> str:
+    """Changes with anything that a look at the whole would show: messages are only ever added."""
+    return f'"{sha256(encode(summary)).hexdigest()[:32]}"'

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path
 from pydantic import Field
 from starlette.responses import Response
 
-from paddock.config.edit import set_value, unset_value
+from paddock.config.edit import set_value, set_values, unset_value
 from paddock.config.lookup import all_values, get_value
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes.admin.answers import FAILURES, Body, answer
-from paddock.server.routes.admin.shapes import SettingChanged, SettingLine, SettingList
+from paddock.server.routes.admin.shapes import SettingChanged, SettingLine, SettingList, SettingsChanged
 
 Key = Annotated[str, Path(max_length=300, description="A dotted key, like `disk.factor`.")]
 
@@ -22,6 +22,10 @@ class KeyBody(Body):
 
 class ValueBody(Body):
     value: str = Field(max_length=4096, description="As it would stand in the file.")
+
+
+class ValuesBody(Body):
+    values: dict[str, str] = Field(min_length=1, max_length=100, description="Each as it would stand in the file.")
 
 
 def router(rooms: ServerRooms) -> APIRouter:
@@ -35,6 +39,12 @@ def router(rooms: ServerRooms) -> APIRouter:
             SettingLine(key=one.key, value=one.value, source=one.source) for one in all_values(rooms.in_force.config)
         )
         return answer(SettingList(settings=tuple(lines)))
+
+    @routes.patch("", operation_id="set_settings", response_model=SettingsChanged)
+    async def patch(body: ValuesBody) -> Response:
+        """Write several settings to the user's file, all or none, and let them hold together."""
+        await asyncio.to_thread(set_values, file, body.values)
+        return answer(SettingsChanged(settings=tuple([await changed(key) for key in body.values])))
 
     @routes.get("/{key}", operation_id="get_setting", response_model=SettingLine)
     async def get(key: Key) -> Response:

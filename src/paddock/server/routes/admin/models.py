@@ -1,12 +1,16 @@
 """`/admin/models/*`: what is in memory, and what shall be."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import Field
 from starlette.responses import Response
 
+from paddock.config.schema import Config
+from paddock.config.units import parse_memory
+from paddock.errors import InvalidConfig
 from paddock.library.trials.results import TrialResult
+from paddock.pool.status import LimitsPreview
 from paddock.server.models_document import (
     LoadAnswer,
     ModelsInMemory,
@@ -43,6 +47,14 @@ class WarmBody(Body):
     )
 
 
+class LimitsBody(Body):
+    """What is left out is as it is."""
+
+    memory: str | None = Field(default=None, max_length=100, description="As `pool.memory` is written: `75%`, `6GB`.")
+    max_models: int | None = Field(default=None, ge=1, le=10_000)
+    policy: Literal["lru", "largest", "idle"] | None = None
+
+
 def router(rooms: ServerRooms) -> APIRouter:
     routes = APIRouter(prefix="/models", responses=FAILURES)
     models = ModelsInMemory(rooms.pool, rooms.library, now=rooms.now)
@@ -77,9 +89,28 @@ def router(rooms: ServerRooms) -> APIRouter:
         """Load a model if need be and find out how fast it is and what it can do."""
         return answer(await models.trial(id))
 
+    @routes.post("/limits/plan", operation_id="plan_limits", response_model=LimitsPreview)
+    async def plan_limits(body: LimitsBody) -> Response:
+        """Which models would leave at once under other limits. Changes nothing."""
+        return answer(rooms.pool.preview(rooms.limits_of(_limited(rooms.in_force.config, body))))
+
     @routes.get("/status", operation_id="models_status", response_model=ModelsStatus)
     async def status() -> Response:
         """Every model in memory, and the room for more."""
         return answer(await models.status())
 
     return routes
+
+
+def _limited(config: Config, body: LimitsBody) -> Config:
+    """The settings with other limits. Raises InvalidConfig for what is no amount of memory."""
+    given: dict[str, Any] = body.model_dump(exclude_none=True)
+    if body.memory is not None:
+        try:
+            given["memory"] = parse_memory(body.memory)
+        except ValueError as error:
+            raise InvalidConfig(
+                f"`pool.memory` cannot be `{body.memory}`: {error}.",
+                hint="Give a share like `75%` or bytes like `6GB`.",
+            ) from error
+    return config.model_copy(update={"pool": config.pool.model_copy(update=given)})

@@ -120,6 +120,13 @@ class SettingChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged:
+    """Several that were changed together."""
+
+    settings: tuple[SettingChanged, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLines:
     lines: tuple[Mapping[str, Any], ...]  # oldest first
 
