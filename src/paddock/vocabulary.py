@@ -219,6 +219,7 @@ class Usage:
     prompt_tokens: int = 0
     cached_tokens: int = 0  # of the prompt, found in the prefix cache
     completion_tokens: int = 0
+    reasoning_tokens: int = 0  # of these, the thought and what marks it
     drafted_tokens: int = 0  # guessed by speculation
     accepted_tokens: int = 0  # of these, kept
 

@@ -111,3 +111,19 @@ def test_when_one_call_is_allowed_the_answer_is_over_with_it() -> None:
     assert event.finish_reason is FinishReason.TOOL_CALLS
     assert event.text == ""
     assert event.usage == Usage(completion_tokens=len('<tool_call>{"name": "clock", "arguments": {}}'))
+
+
+def test_a_thought_is_counted_token_by_token_however_its_events_collect() -> None:
+    """Thought, answer and end in one event: how many were thought must not hang on how quickly somebody reads."""
+    for pieces in ([b"<think>", b"well", b"</think>", b"yes"], [b"<think>well</think>yes"]):
+        told = Telling(ToyTokenizer())
+        messages = (Message(role="user", content="Well?"),)
+        told.begin(GenerateRequest(id="1", messages=messages, sampling=Sampling()), b"prompt")
+        for piece in pieces:
+            told.tell(outcome(piece))
+        told.tell(outcome(b"!", reason=FinishReason.STOP, end=True))
+        (event,) = told.take()
+        assert (event.reasoning, event.text) == ("well", "yes!")
+        assert event.usage is not None
+        # The `<think` that is held back until its last character is not known to be a thought's.
+        assert event.usage.reasoning_tokens == len(">well</think>")

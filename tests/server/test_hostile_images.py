@@ -152,7 +152,8 @@ def test_large_pictures_are_unpacked_one_after_the_other(server: Process) -> Non
     greys = [encoded(Image.new("L", (6_000, 6_000), 30 * number)) for number in range(8)]
     images = [base64.b64encode(each).decode() for each in (*greys, SVG)]
     before = memory_bytes(server)
-    answer = server.post("/api/chat", json={"model": MODEL, "messages": [{"role": "user", "images": images}]})
+    body = {"model": MODEL, "messages": [{"role": "user", "images": images}], "stream": False}
+    answer = server.post("/api/chat", json=body)  # a stream would begin while the pictures are being looked at
     assert answer.status_code == 400, answer.text
     assert "Picture 9 of 9" in answer.text
     grown = memory_bytes(server) - before

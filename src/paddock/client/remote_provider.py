@@ -33,6 +33,7 @@ class _PromptDetails(msgspec.Struct):
 class _CompletionDetails(msgspec.Struct):
     accepted_prediction_tokens: int = 0
     rejected_prediction_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class _Usage(msgspec.Struct):
@@ -216,6 +217,7 @@ def _usage(told: _Usage) -> Usage:
         prompt_tokens=told.prompt_tokens,
         cached_tokens=cached,
         completion_tokens=told.completion_tokens,
+        reasoning_tokens=guesses.reasoning_tokens,
         drafted_tokens=accepted + rejected,
         accepted_tokens=accepted,
     )

@@ -65,7 +65,6 @@ class _Collected:
     texts: list[str] = field(default_factory=list[str])
     thoughts: list[str] = field(default_factory=list[str])
     calls: list[ToolCallDelta] = field(default_factory=list[ToolCallDelta])
-    thought_tokens: int = 0
     logprobs: list[tuple[TokenLogprob, ...]] = field(default_factory=list[tuple[TokenLogprob, ...]])
     finish_reason: FinishReason | None = None
     usage: Usage = field(default_factory=Usage)
@@ -89,8 +88,6 @@ class _Choices:
         self._note(choice, event)
 
     def _note(self, choice: int, event: GenerateEvent) -> None:
-        if event.reasoning and not event.text:
-            self._choices[choice].thought_tokens += len(event.token_ids)
         if event.finish_reason is not None:
             self._choices[choice].finish_reason = event.finish_reason
             self._choices[choice].usage = event.usage or Usage()
@@ -127,7 +124,7 @@ class _Choices:
             completion_tokens_details=CompletionDetails(
                 accepted_prediction_tokens=accepted,
                 rejected_prediction_tokens=sum(usage.drafted_tokens for usage in every) - accepted,
-                reasoning_tokens=sum(each.thought_tokens for each in self._choices),
+                reasoning_tokens=sum(usage.reasoning_tokens for usage in every),
             ),
         )
 

@@ -64,10 +64,15 @@ class _PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
 
 
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -184,7 +189,13 @@ def _likely(told: _Likely) -> TokenLogprob:
 
 def _usage(told: _Usage) -> Usage:
     cached = told.prompt_tokens_details.cached_tokens if told.prompt_tokens_details else None
-    return Usage(prompt_tokens=told.prompt_tokens, completion_tokens=told.completion_tokens, cached_tokens=cached or 0)
+    thought = told.completion_tokens_details.reasoning_tokens if told.completion_tokens_details else None
+    return Usage(
+        prompt_tokens=told.prompt_tokens,
+        completion_tokens=told.completion_tokens,
+        cached_tokens=cached or 0,
+        reasoning_tokens=thought or 0,
+    )
 
 
 def _failure(told: Any) -> FarFailure:

@@ -41,7 +41,6 @@ class ResponseRenderer:
         self._output = Output(asked.key, count=self._count, logprobs=asked.logprobs, customs=asked.customs)
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
-        self._thought_tokens = 0
         self._done: ResponseObject | None = None
 
     def chunk(self, choice: int, event: GenerateEvent) -> bytes:
@@ -97,8 +96,6 @@ class ResponseRenderer:
         )
 
     def _note(self, event: GenerateEvent) -> None:
-        if event.reasoning and not event.text:
-            self._thought_tokens += len(event.token_ids)
         if event.finish_reason is not None:
             self._finish, self._usage = event.finish_reason, event.usage
 
@@ -110,7 +107,7 @@ class ResponseRenderer:
                 cached_tokens=usage.cached_tokens, cache_write_tokens=usage.prompt_tokens - usage.cached_tokens
             ),
             output_tokens=usage.completion_tokens,
-            output_tokens_details=OutputDetails(reasoning_tokens=self._thought_tokens),
+            output_tokens_details=OutputDetails(reasoning_tokens=usage.reasoning_tokens),
             total_tokens=usage.prompt_tokens + usage.completion_tokens,
         )
 

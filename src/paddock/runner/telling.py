@@ -39,6 +39,7 @@ class _Asker:
     token_ids: list[int] = field(default_factory=list[int])
     logprobs: list[tuple[TokenLogprob, ...]] = field(default_factory=list[tuple[TokenLogprob, ...]])
     completion_tokens: int = 0  # up to the stop string, however many were computed in the same step
+    reasoning_tokens: int = 0  # of these, of the thought
     stop: str | None = None  # the stop string that ended it
     begun: Usage | None = None  # with the first tokens, until it is sent
     thought_left: int | None = None  # tokens that the thought may still take; None: as many as it likes
@@ -59,6 +60,11 @@ class _Asker:
             self._count_thought(self.speech, self.thought_left)
         if last:
             self._add(self.speech.end())
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether what comes next would be thought."""
+        return self.speech is not None and self.speech.is_thinking
 
     def take(self, request_id: str, **more: Any) -> GenerateEvent:
         """What was not sent yet."""
@@ -176,12 +182,15 @@ class Telling:
         for position, token in enumerate(outcome.tokens):
             asker.token_ids.append(token)
             asker.completion_tokens += 1
+            was_thinking = asker.is_thinking
             is_end = outcome.stop_token is not None and position == len(outcome.tokens) - 1
             if is_end:
+                asker.reasoning_tokens += was_thinking
                 break  # counted, but not shown
             asker.logprobs.extend(map(self._spelled, outcome.logprobs[position : position + 1]))
             piece = asker.detokenizer.feed(token)
             asker.hear(piece.text, last=piece.stopped)
+            asker.reasoning_tokens += was_thinking or asker.is_thinking
             asker.stop = piece.stop
             if asker.is_over:
                 return
@@ -205,7 +214,9 @@ class Telling:
                 outcome.sequence_id,
                 finish_reason=reason,
                 stop=asker.stop,
-                usage=replace(usage, completion_tokens=asker.completion_tokens) if usage else None,
+                usage=replace(usage, completion_tokens=asker.completion_tokens, reasoning_tokens=asker.reasoning_tokens)
+                if usage
+                else None,
                 error_code=failure.code if failure else None,
                 error=failure.message if failure else None,
                 hint=failure.hint if failure else None,

@@ -1723,6 +1723,11 @@ export interface components {
              */
             completion_tokens?: number;
             /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens?: number;
+            /**
              * Drafted Tokens
              * @default 0
              */
@@ -1750,6 +1755,11 @@ export interface components {
              * @default 0
              */
             completion_tokens?: number;
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens?: number;
             /**
              * Drafted Tokens
              * @default 0

@@ -62,6 +62,7 @@ class UsageBody(Body):
     prompt_tokens: Few = 0
     cached_tokens: Few = 0
     completion_tokens: Few = 0
+    reasoning_tokens: Few = 0
     drafted_tokens: Few = 0
     accepted_tokens: Few = 0
 
