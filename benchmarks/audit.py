@@ -28,6 +28,7 @@ from paddock.server.asgi import make_app
 ROWS = 20_000
 REQUESTS = 1000
 ROUNDS = 7
+NOW = datetime.now(UTC)
 RATE = 1000  # requests a second that the promise is about
 
 
@@ -36,22 +37,23 @@ async def _row_us(folder: Path) -> float:
     async with await Database.open(folder / "rows" / "paddock.db") as database:
         journal = Journal(
             database=database,
-            sealer=_NoVault(),
+            sealer=NoVault(),
             prices=lambda: Prices({"*": Price(prompt=1.0, completion=2.0)}),
             queue_max=ROWS,
         )
         began = time.process_time()
         for number in range(ROWS):
-            journal.add(_record(number))
+            journal.add(example(number))
             if number % 500 == 0:
                 await journal.flush()
         await journal.flush()
         return (time.process_time() - began) / ROWS * 1e6
 
 
-def _record(number: int) -> RequestRecord:
+def example(number: int) -> RequestRecord:
+    """A request like many."""
     return RequestRecord(
-        at=datetime.now(UTC),
+        at=NOW,
         method="POST",
         request_id=f"req-{number:024x}",
         caller="key:0123456789ab",
@@ -72,7 +74,9 @@ def _record(number: int) -> RequestRecord:
     )
 
 
-class _NoVault:
+class NoVault:
+    """Nothing is sealed here."""
+
     async def seal_texts(self, texts: Any) -> Any:
         raise AssertionError("no prompts are kept")
 

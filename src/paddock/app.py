@@ -11,7 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from paddock.audit.ledger import Ledger
 from paddock.audit.prices import Price, Prices
+from paddock.audit.summary import Summaries
 from paddock.catalog.known import built_in_models
 from paddock.chats.book import ChatBook
 from paddock.chats.chats import ChatLimits
@@ -255,12 +256,14 @@ async def open_server(
     `reread` resolves the settings once more, when somebody has changed one; without it all of them stay what they are.
     """
     # Only a server needs these; every other command starts faster without them.
+    from paddock.library.checkup import Patient, blas_apart, examine
     from paddock.pool.settings import pool_settings
     from paddock.providers.local import LocalProvider
     from paddock.server.in_force import InForce
     from paddock.server.life import Life
     from paddock.server.pages import Pages
     from paddock.server.rooms import ServerRooms
+    from paddock.server.running import Running
     from paddock.telemetry.logs import LogTail, set_level
     from paddock.telemetry.metrics import Metrics
     from paddock.version import VERSION
@@ -326,8 +329,20 @@ async def open_server(
             gate=gate,
             recorder=recorder,
             ledger=Ledger(database=database, now=world.now),
+            summaries=Summaries(database=database, now=world.now),
+            running=Running(),
             users=accounts.users,
             keys=accounts.keys,
+            machine=world.machine,
+            examine=lambda: examine(
+                Patient(
+                    config=in_force.config,
+                    free_space=world.free_space,
+                    machine=world.machine,
+                    blas=blas_apart,
+                    library=lambda: nullcontext(library),
+                )
+            ),
             life=life,
             clock=world.clock,
             now=world.now,

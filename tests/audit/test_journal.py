@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from paddock.audit import journal as journals
+from paddock.audit.filters import AuditFilter
 from paddock.audit.journal import Sometimes, about_prompt
-from paddock.audit.ledger import AuditFilter, Ledger
+from paddock.audit.ledger import Ledger
 from paddock.db.engine import Database
 from paddock.errors import StorageError
 from tests.audit.journals import journal_on, request

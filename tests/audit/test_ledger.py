@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from paddock.audit.ledger import AuditFilter, Ledger
+from paddock.audit.filters import AuditFilter
+from paddock.audit.ledger import Ledger
 from paddock.audit.record import COLUMNS, FIRST
 from paddock.db.engine import Database
 from paddock.db.tables import AuditRowRow, AuditStateRow

@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
+from types import SimpleNamespace
 from typing import cast
 
-from paddock.cli import checks
+from paddock.library import checkup
+from paddock.runner.mlx.blas import load_blas
 from tests.cli.running import Cli
 
 
@@ -57,7 +59,9 @@ def test_downloads_that_are_not_complete_are_mentioned(cli: Cli) -> None:
 
 def test_the_library_that_does_the_products_is_named() -> None:
     """On a Linux CPU it decides between one token a second and thirty."""
-    findings = asyncio.run(checks.blas(cast("checks.Patient", None)))
-    assert [finding.check for finding in findings] == (["blas"] if sys.platform == "linux" else [])
-    for finding in findings:
-        assert finding.outcome is checks.Outcome.OK or (finding.remedy and "BLAS" in finding.remedy)
+    for look in (load_blas, checkup.blas_apart):
+        patient = cast("checkup.Patient", SimpleNamespace(blas=look))
+        findings = asyncio.run(checkup.blas(patient))
+        assert [finding.check for finding in findings] == (["blas"] if sys.platform == "linux" else [])
+        for finding in findings:
+            assert finding.outcome is checkup.Outcome.OK or (finding.remedy and "BLAS" in finding.remedy)

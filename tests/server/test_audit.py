@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from paddock.audit.filters import AuditFilter
 from paddock.audit.journal import about_prompt
-from paddock.audit.ledger import AuditFilter
 from paddock.audit.record import AuditRow
 from paddock.security.api_keys import KeyTerms
 from paddock.security.callers import ALL, Scope
@@ -138,6 +138,41 @@ async def test_the_admin_api_lists_checks_and_exports(tmp_path: Path) -> None:
         table = await server.client.get("/admin/audit/export", params={"format": "csv"})
         assert table.headers["content-type"].startswith("text/csv")
         assert len(table.text.splitlines()) == 4
+
+
+async def test_the_admin_api_sums_up_filters_and_tells_of_one_row(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        await server.client.post("/v1/chat/completions", json=BODY)
+        await server.client.post("/v1/chat/completions", json={**BODY, "model": "nothing"})
+        await rows(server)
+        totals = (await server.client.get("/admin/audit/summary", params={"by": "provider"})).json()
+        assert [(group["name"], group["totals"]["requests"]) for group in totals["groups"]] == [("", 1), ("local", 1)]
+        assert totals["totals"]["failed"] == 1
+        exact = {"route": "exact"}
+        (found,) = (await server.client.get("/admin/audit", params=exact)).json()["rows"]
+        assert len((await server.client.get("/admin/audit/export", params=exact)).text.splitlines()) == 1
+        assert (await server.client.get(f"/admin/audit/{found['seq']}")).json() == found
+        missing = await server.client.get("/admin/audit/77")
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        names = (await server.client.get("/admin/audit/names")).json()
+        assert (names["models"], names["statuses"]) == (["pony"], [200, 404])
+
+
+async def test_what_is_being_asked_now_is_told_with_how_far_it_has_come(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        long = {**BODY, "max_tokens": 1900, "stream": True, "ignore_eos": True}
+        async with server.client.stream("POST", "/v1/chat/completions", json=long) as answer:
+            assert answer.status_code == 200
+            lines = answer.aiter_lines()  # held: a stream that nobody iterates over any more is closed
+            await anext(lines)
+            live = (await server.client.get("/admin/audit/live")).json()
+        (running,) = live["requests"]
+        assert (running["asked_model"], running["model"], running["provider"]) == ("pony", "pony", "local")
+        assert running["seconds"] >= running["first_token_seconds"] > 0
+        assert (live["head_seq"], live["kept"]) == (0, True)
+        await rows(server)
+        live = (await server.client.get("/admin/audit/live")).json()
+        assert (live["requests"], live["head_seq"]) == ([], 1)
 
 
 async def test_what_was_asked_before_the_end_is_written_at_the_end(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.server.running import LAUNCH_TOKEN, TOKEN, Served, served
 
 KEY = "correct-horse-battery-staple"
 OPEN = {"/healthz", "/readyz"}
+SIGNING_IN = {("post", "/admin/session"), ("get", "/admin/session/ways")}
 HELLO: dict[str, Any] = {"model": "pony", "max_tokens": 2, "messages": [{"role": "user", "content": "Hello"}]}
 ASKED = {
     "/v1/chat/completions": HELLO,
@@ -46,7 +47,7 @@ async def test_every_address_but_health_wants_the_key(tmp_path: Path) -> None:
         for path, methods in document["paths"].items():
             for method in methods:
                 answer = await server.client.request(method, path.replace("{", "").replace("}", ""))
-                is_open = path in OPEN or (method, path) == ("post", "/admin/session")
+                is_open = path in OPEN or (method, path) in SIGNING_IN
                 assert (answer.status_code == 401) == (not is_open), (method, path)
                 seen += 1
         assert seen > 10
@@ -170,7 +171,8 @@ async def test_every_address_says_what_it_wants(tmp_path: Path) -> None:
             for method in methods
         }
     everybody = {where for where, need in needs.items() if need is Open.EVERYBODY}
-    assert everybody == {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/admin/session")}
+    signing_in = {(method.upper(), path) for method, path in SIGNING_IN}
+    assert everybody == {("GET", "/healthz"), ("GET", "/readyz")} | signing_in
     assert needs["POST", "/v1/chat/completions"] is Scope.CHAT
     assert needs["POST", "/v1/messages/count_tokens"] is Scope.CHAT
     for path in ("/admin/users", "/admin/keys", "/admin/config", "/admin/logs", "/admin/chats", "/metrics"):
@@ -254,6 +256,17 @@ async def test_people_sign_in_and_out(tmp_path: Path) -> None:
         assert out.json() == {"signed_out": True}
         assert "Max-Age=0" in out.headers["set-cookie"]
         assert (await client.get("/admin/session", headers=shown)).status_code == 401
+
+
+async def test_a_sign_in_page_learns_what_to_ask_for(tmp_path: Path) -> None:
+    """Where there are only keys, a name and a password would be asked for in vain."""
+    async with served(tmp_path) as server:
+        await server.rooms.keys.add("ci", KeyTerms())
+        assert (await server.client.get("/admin/session/ways")).json() == {"password": False}
+        await server.rooms.users.add("ada", SecretStr("analytical engine"), ALL)
+        assert (await server.client.get("/admin/session/ways")).json() == {"password": True}
+        await server.rooms.users.edit("ada", disabled=True)
+        assert (await server.client.get("/admin/session/ways")).json() == {"password": False}
 
 
 async def test_who_guesses_passwords_has_to_wait(tmp_path: Path) -> None:

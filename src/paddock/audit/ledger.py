@@ -10,29 +10,17 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import Select, delete, func, select
 
+from paddock.audit.filters import AuditFilter, conditions
 from paddock.audit.record import COLUMNS, FIRST, HASHED, AuditRow, hash_of
 from paddock.db.engine import Database
 from paddock.db.tables import AuditRowRow, AuditStateRow
-from paddock.errors import UsageError
+from paddock.errors import NotFound, UsageError
 
 PAGE_MAX: Final = 1000
 _CHUNK: Final = 1000
 _PROBLEMS_MAX: Final = 20
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets take what begins with these for a formula
 Format = Literal["csv", "jsonl"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFilter:
-    """Which rows. What is None does not matter."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    caller: str | None = None
-    model: str | None = None  # asked for, or that answered
-    provider: str | None = None
-    status: int | None = None
-    failed: bool = False  # only those that were not answered well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +70,20 @@ class Ledger:
         async with self._database.session() as session:
             rows = [_told(row) for row in await session.scalars(query)]
         return AuditPage(rows=tuple(rows[:limit]), next=rows[limit - 1].seq if len(rows) > limit else None)
+
+    async def get(self, seq: int) -> AuditRow:
+        """One row. Raises NotFound for one that never was, or was let go in time."""
+        async with self._database.session() as session:
+            row = await session.get(AuditRowRow, seq)
+        if row is None:
+            raise NotFound(
+                f"There is no row {seq}.", hint="It may have been let go: `audit.days` says how long rows are kept."
+            )
+        return _told(row)
+
+    async def head(self) -> int:
+        """The number of the last row; 0 before the first."""
+        return (await self._state()).head_seq
 
     async def export(self, wanted: AuditFilter, format: Format) -> AsyncGenerator[bytes]:  # noqa: A002 (what it is called)
         """Rows, the oldest first, as lines."""
@@ -213,22 +215,7 @@ class _Check:
 
 
 def _matching(wanted: AuditFilter) -> Select[AuditRowRow]:
-    query = select(AuditRowRow)
-    if wanted.since is not None:
-        query = query.where(AuditRowRow.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(AuditRowRow.at < wanted.until)
-    if wanted.caller is not None:
-        query = query.where(AuditRowRow.caller == wanted.caller)
-    if wanted.model is not None:
-        query = query.where((AuditRowRow.model == wanted.model) | (AuditRowRow.asked_model == wanted.model))
-    if wanted.provider is not None:
-        query = query.where(AuditRowRow.provider == wanted.provider)
-    if wanted.status is not None:
-        query = query.where(AuditRowRow.status == wanted.status)
-    if wanted.failed:
-        query = query.where((AuditRowRow.status >= 400) | (AuditRowRow.error_code != ""))
-    return query
+    return select(AuditRowRow).where(*conditions(wanted))
 
 
 def _told(row: AuditRowRow) -> AuditRow:

@@ -75,6 +75,12 @@ class Users:
             rows = await session.scalars(select(UserRow).order_by(UserRow.name))
             return [_told(row) for row in rows]
 
+    async def any(self) -> bool:
+        """Whether anybody may sign in."""
+        async with self._database.session() as session:
+            found = await session.scalar(select(UserRow.id).where(UserRow.disabled.is_(False)).limit(1))
+        return found is not None
+
     async def add(self, name: str, password: SecretStr, scopes: frozenset[Scope]) -> User:
         """Let a person in from now on. Raises UsageError for a name that is taken."""
         name = _checked_name(name)

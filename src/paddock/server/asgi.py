@@ -48,6 +48,7 @@ def make_app(rooms: ServerRooms) -> ASGIApp:
         picture_bodies=Limit(rooms.config.images.body_bytes_max, "images.body_bytes_max"),
         gate=rooms.gate,
         recorder=rooms.recorder,
+        running=rooms.running,
         now=rooms.now,
         life=rooms.life,
         metrics=rooms.metrics,

@@ -28,6 +28,7 @@ from paddock.server.pages import is_page
 from paddock.server.permissions import Open, need_of
 from paddock.server.problems import Problem, problem, unexpected
 from paddock.server.recording import dialect_of, is_kept
+from paddock.server.running import Running
 from paddock.telemetry.logs import get_logger
 from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics
 
@@ -62,6 +63,7 @@ class Edge:
         picture_bodies: Limit,
         gate: Gate,
         recorder: Recorder,
+        running: Running,
         now: Callable[[], datetime],
         life: Life,
         metrics: Metrics,
@@ -73,6 +75,7 @@ class Edge:
         self._picture_bodies = picture_bodies
         self._gate = gate
         self._recorder = recorder
+        self._running = running
         self._now = now
         self._life = life
         self._metrics = metrics
@@ -98,6 +101,7 @@ class Edge:
         write_down(inner, asking)
         self._metrics.active.inc()
         self._life.enter(work=asked == "POST")
+        self._running.enter(inner, asking)
         with bound_contextvars(request_id=asking.id):
             try:
                 await self._serve(inner, headers, asking, body, answer)
@@ -112,6 +116,7 @@ class Edge:
                 await answer.fail(problem(unexpected(), path=scope["path"], request_id=asking.id))
             finally:
                 self._life.leave(work=asked == "POST")
+                self._running.leave(asking)
                 self._metrics.active.dec()
                 self._record(inner, asking, body, answer)
                 body.forget()

@@ -21,6 +21,7 @@ _EXACT: Final[dict[str, Need]] = {
     "/": Open.ANY_KEY,
     "/openapi.json": Open.ANY_KEY,
     "/admin/session": Open.ANY_KEY,
+    "/admin/session/ways": Open.EVERYBODY,
     "/v1/models": Open.ANY_KEY,
     "/v1/embeddings": Scope.EMBEDDINGS,
     "/v1/rerank": Scope.EMBEDDINGS,

@@ -1,16 +1,19 @@
 """What the server is made of. `app.open_server` builds it; every router is handed it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from paddock.audit.journal import Recorder
 from paddock.audit.ledger import Ledger
+from paddock.audit.summary import Summaries
 from paddock.chats.book import ChatBook
 from paddock.config.schema import Config
 from paddock.gateway.rooms import GatewayRooms
+from paddock.library.checkup import Finding
 from paddock.library.library import Library
+from paddock.library.machine import Machine
 from paddock.providers.provider import Provider
 from paddock.security.api_keys import ApiKeys
 from paddock.security.gate import Gate
@@ -19,6 +22,7 @@ from paddock.security.vault import Vault
 from paddock.server.in_force import InForce
 from paddock.server.life import Life
 from paddock.server.pages import Pages
+from paddock.server.running import Running
 from paddock.telemetry.logs import LogTail
 from paddock.telemetry.metrics import Metrics
 
@@ -46,8 +50,12 @@ class ServerRooms:
     gate: Gate
     recorder: Recorder  # of a row a request
     ledger: Ledger
+    summaries: Summaries
+    running: Running
     users: Users
     keys: ApiKeys
+    machine: Callable[[], Machine]
+    examine: Callable[[], Awaitable[Sequence[Finding]]]  # as `paddock doctor` does
     life: Life
     clock: Callable[[], float]
     now: Callable[[], datetime]

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from paddock.app import open_ledger
-from paddock.audit.ledger import AuditCheck, AuditFilter, AuditPage
+from paddock.audit.filters import AuditFilter
+from paddock.audit.ledger import AuditCheck, AuditPage
 from paddock.audit.record import AuditRow
 from paddock.cli.application import noun
 from paddock.cli.desk import Desk, Given

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from paddock.cli.checks import CHECKS, Finding, Outcome, Patient
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.words import several
 from paddock.errors import PaddockError
+from paddock.library.checkup import Finding, Outcome, Patient, examine
 
 _NO_FLAGS = Flags()
 _MARKS = {Outcome.OK: ("ok", "green"), Outcome.NOTE: ("note", "yellow"), Outcome.PROBLEM: ("problem", "red")}
@@ -30,14 +30,32 @@ async def doctor(*, flags: Flags = _NO_FLAGS, desk: Given[Desk]) -> None:
 
     Nothing is changed. Ends with 1 when there is a problem.
     """
-    patient = Patient(desk)
-    findings = [finding for check in CHECKS for finding in await check(patient)]
+    findings = await examine(_patient(desk))
     document = DoctorDocument(
         ok=all(finding.outcome is not Outcome.PROBLEM for finding in findings), findings=tuple(findings)
     )
     desk.answer(document, lambda screen: _show(screen, document))
     if not document.ok:
         desk.fail(PaddockError.exit_code)
+
+
+def _patient(desk: Desk) -> Patient:
+    from paddock.library.machine import read_machine
+    from paddock.runner.mlx.blas import load_blas
+    from paddock.store.space import free_space
+
+    world = desk.invocation.world
+    try:
+        config = desk.config
+    except PaddockError as error:
+        config = error
+    return Patient(
+        config=config,
+        free_space=world.free_space if world else free_space,
+        machine=world.machine if world else read_machine,
+        blas=load_blas,
+        library=desk.library,
+    )
 
 
 def _show(screen: Screen, document: DoctorDocument) -> None:

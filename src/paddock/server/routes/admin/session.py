@@ -36,6 +36,13 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaysIn:
+    """What a sign-in page has to ask for. A key does always."""
+
+    password: bool  # whether somebody can sign in with a name and a password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOut:
     signed_out: bool  # whether there was a session to end
 
@@ -57,6 +64,11 @@ def router(rooms: ServerRooms) -> APIRouter:
                 page_token=page_token(cookie) if caller.session is not None and cookie else None,
             )
         )
+
+    @routes.get("/ways", operation_id="ways_in", response_model=WaysIn)
+    async def ways() -> Response:
+        """How one signs in here. Whoever asks has no key yet, so none is wanted."""
+        return answer(WaysIn(password=await rooms.users.any()))
 
     @routes.post("", operation_id="sign_in", response_model=Session)
     async def sign_in(body: SignInBody, request: Request) -> Response:

@@ -1,31 +1,42 @@
-"""What `paddock doctor` looks at. A check is a function of the patient; a new one joins by standing in `CHECKS`."""
+"""What `paddock doctor` and the dashboard look at to say how this installation is.
+
+A check is a function of the patient; a new one joins by standing in `CHECKS`.
+"""
 
 import asyncio
+import json
 import os
 import platform
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from paddock.cli.desk import Desk
-from paddock.cli.words import several
 from paddock.errors import PaddockError
 from paddock.units import human_bytes
 from paddock.version import VERSION
-from paddock.vocabulary import Origin
+from paddock.vocabulary import ModelInfo, Origin
 
 if TYPE_CHECKING:
     from paddock.config.schema import Config
+    from paddock.library.machine import Machine
+    from paddock.runner.mlx.blas import Blas
+    from paddock.store.space import FreeSpace
 
 DISK_BYTES_MIN: Final = 5_000_000_000  # below that hardly any model fits
 _ENGINES: Final = ("mlx", "mlx-lm")
 _HUB_WAIT_S: Final = 5.0
+_FIND_BLAS: Final = (
+    "import dataclasses, json; from paddock.runner.mlx.blas import load_blas; found = load_blas(); "
+    "print(json.dumps(found and dataclasses.asdict(found)))"
+)
 
 
 class Outcome(StrEnum):
@@ -44,18 +55,30 @@ class Finding:
     remedy: str | None = None
 
 
+class Downloads(Protocol):
+    """Those of a library."""
+
+    async def list(self, *, unfinished: bool = False) -> Sequence[Any]: ...
+
+
+class Shelves(Protocol):
+    """What is looked at of a library, wherever that is."""
+
+    @property
+    def pulls(self) -> Downloads: ...
+
+    async def list(self) -> Sequence[ModelInfo]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
     """What checks look at; settings that cannot be read are a finding, and later checks do without them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-
-    @cached_property
-    def config(self) -> "Config | PaddockError":
-        try:
-            return self.desk.config
-        except PaddockError as error:
-            return error
+    config: "Config | PaddockError"
+    free_space: "FreeSpace"
+    machine: "Callable[[], Machine]"
+    blas: "Callable[[], Blas | None]"
+    library: Callable[[], AbstractAsyncContextManager[Shelves]]
 
 
 Check = Callable[[Patient], Awaitable[Sequence[Finding]]]
@@ -91,6 +114,15 @@ async def versions(patient: Patient) -> list[Finding]:
     return findings
 
 
+def blas_apart() -> "Blas | None":
+    """What `load_blas` finds, in a process of its own: one that goes on must not be left with its threads and memory."""
+    from paddock.runner.mlx.blas import Blas
+
+    told = subprocess.run([sys.executable, "-c", _FIND_BLAS], capture_output=True, text=True, timeout=60, check=False)
+    found = json.loads(told.stdout or "null") if told.returncode == 0 else None
+    return Blas(**found) if found is not None else None
+
+
 def _installed(package: str) -> str | None:
     try:
         return installed_version(package)
@@ -122,7 +154,7 @@ async def folders(patient: Patient) -> list[Finding]:
         "Hugging Face": paths.huggingface_cache,
     }
     bad = [_unwritable(name, place) for name, place in wanted.items() if not _may_write(place)]
-    return bad or [_ok("folders", f"{paths.data} and {several(len(wanted) - 1, 'other')} can be written to")]
+    return bad or [_ok("folders", f"{paths.data} and {_several(len(wanted) - 1, 'other')} can be written to")]
 
 
 def _may_write(path: Path) -> bool:
@@ -142,15 +174,11 @@ def _unwritable(name: str, path: Path) -> Finding:
 
 
 async def disk(patient: Patient) -> list[Finding]:
-    from paddock.store.space import free_space
-
     config = patient.config
     if isinstance(config, PaddockError):
         return []
-    world = patient.desk.invocation.world
-    read = world.free_space if world else free_space
     try:
-        free = read(config.paths.huggingface_cache)
+        free = patient.free_space(config.paths.huggingface_cache)
     except PaddockError as error:
         return [_problem("disk", error)]
     message = f"{human_bytes(free)} free for models in {config.paths.huggingface_cache}"
@@ -160,12 +188,8 @@ async def disk(patient: Patient) -> list[Finding]:
 
 
 async def machine(patient: Patient) -> list[Finding]:
-    from paddock.library.machine import read_machine
-
     config = patient.config
-    world = patient.desk.invocation.world
-    read = world.machine if world else read_machine
-    found = await asyncio.to_thread(read)
+    found = await asyncio.to_thread(patient.machine)
     text = f"{found.device}, {human_bytes(found.memory_bytes)} memory, {human_bytes(found.available_bytes)} free"
     if isinstance(config, PaddockError):
         return [_ok("device", text)]
@@ -177,9 +201,7 @@ async def blas(patient: Patient) -> list[Finding]:
     """What does the products on a Linux CPU: MLX's own is thirty times slower than a real one."""
     if not _installed("mlx"):
         return []
-    from paddock.runner.mlx.blas import load_blas
-
-    found = await asyncio.to_thread(load_blas)
+    found = await asyncio.to_thread(patient.blas)
     if found is None:
         return []
     if found.remedy is not None:
@@ -192,7 +214,7 @@ async def library(patient: Patient) -> list[Finding]:
     if isinstance(patient.config, PaddockError):
         return []
     try:
-        async with patient.desk.library() as opened:
+        async with patient.library() as opened:
             models = await opened.list()
             unfinished = await opened.pulls.list(unfinished=True)
     except PaddockError as error:
@@ -201,12 +223,12 @@ async def library(patient: Patient) -> list[Finding]:
     words = {Origin.PULLED: "pulled", Origin.ADOPTED: "of other tools", Origin.REGISTERED: "registered"}
     told = [f"{origins[origin]} {word}" for origin, word in words.items() if origins[origin]]
     told.append(f"{origins[Origin.BUILTIN]} built in")
-    findings = [_ok("library", f"{several(len(models), 'model')}: {', '.join(told)}")]
+    findings = [_ok("library", f"{_several(len(models), 'model')}: {', '.join(told)}")]
     if unfinished:
         findings.append(
             _note(
                 "downloads",
-                f"{several(len(unfinished), 'download')} not complete.",
+                f"{_several(len(unfinished), 'download')} not complete.",
                 "`paddock pulls` lists them; `paddock pulls resume NAME` goes on, `cancel` deletes the parts.",
             )
         )
@@ -253,6 +275,15 @@ def _ask(endpoint: str) -> None:
     limits = HttpLimits(connect_timeout_s=_HUB_WAIT_S, read_timeout_s=_HUB_WAIT_S, attempts_max=1)
     with HttpClient(limits=limits) as client:
         client.get(f"{endpoint}/api/models?limit=1")
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+async def examine(patient: Patient) -> list[Finding]:
+    """Everything that was found, in the order of the checks."""
+    return [finding for check in CHECKS for finding in await check(patient)]
 
 
 CHECKS: Final[tuple[Check, ...]] = (versions, settings, folders, disk, machine, blas, library, stores, hub)
