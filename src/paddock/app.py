@@ -379,6 +379,7 @@ def open_gateway(
     from paddock.gateway.directory import Directory
     from paddock.gateway.gateway import Gateway
     from paddock.gateway.provider_book import ProviderBook
+    from paddock.gateway.replaying import Replayer
     from paddock.gateway.rooms import GatewayRooms
     from paddock.gateway.rule_book import RuleBook
     from paddock.gateway.speeds import Speeds
@@ -419,6 +420,13 @@ def open_gateway(
         definitions=definitions,
         providers=providers,
         breakers=breakers,
+        replayer=Replayer(
+            directory=directory,
+            ledger=Ledger(database=database, now=world.now),
+            config=config,
+            prices=lambda: _prices(config()),
+            now=world.now,
+        ),
     )
 
 

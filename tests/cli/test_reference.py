@@ -48,6 +48,7 @@ def routing(cli: Cli) -> Iterator[tuple[str, Done]]:
     yield "route explain", cli("route", "explain", "gpt-5", "--json")
     exported = cli("route", "export", "--json")
     yield "route export", exported
+    yield "route replay", cli("route", "replay", "--rules", "-", "--json", stdin=exported.out)
     yield "route rm", cli("route", "rm", "gpt", "--json")
     yield "route import", cli("route", "import", "-", "--json", stdin=exported.out)
     yield "provider rm", cli("provider", "rm", "far", "--json")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -327,3 +328,39 @@ def test_another_paddock_is_a_provider_like_any(far: Far, tmp_path: Path) -> Non
         assert answer.json()["usage"]["prompt_tokens"] > 5
         streamed = http.post(OLLAMA.path, json=OLLAMA.body("peer/pony"))
         assert streamed.status_code == 200
+
+
+def test_yesterdays_requests_are_held_against_other_rules(far: Far) -> None:
+    """Before a rule is changed its owner sees whom it would move, and what of it cannot be known."""
+    assert far.http.post(CHAT.path, json=CHAT.body("gpt-5")).status_code == 200
+    assert far.http.post(CHAT.path, json=CHAT.body("pony")).status_code == 200
+    asked = len(far.first.asked)
+    draft = {"name": "home", "match": "prefix", "pattern": "gpt-", "targets": [{"model": "foal"}]}
+
+    def replay(**body: object) -> Any:
+        answer = far.http.post("/admin/route/replay", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def moved(found: Any, name: str) -> list[Any]:
+        return [group for group in found["groups"] if group["asked_model"] == name]
+
+    deadline = time.monotonic() + 60
+    while not moved(found := replay(rules=[draft]), "gpt-5") and time.monotonic() < deadline:
+        time.sleep(0.1)  # rows are written every half second
+    group = next(each for each in moved(found, "gpt-5") if each["before"] == {"provider": "first", "model": "gpt-5"})
+    assert group["outcome"]["fate"] == "moved"
+    assert group["outcome"]["after"] == {"provider": "local", "model": "foal"}
+    assert not group["also_now"]
+    assert not moved(found, "pony"), "it stays"
+    assert found["requests"] == found["same"] + found["moved"] + found["nobody"] + found["undecided"]
+    assert any(one["asked_model"] == "gpt-5" for one in found["listed"])
+    assert len(far.first.asked) == asked, "nobody is asked"
+    nowhere = replay(rules=[], since="2020-01-01T00:00:00Z", limit=0)
+    assert moved(nowhere, "gpt-5")[0]["outcome"]["fate"] == "nobody"
+    assert nowhere["listed"] == []
+    other = replay(routing={"enabled": True, "default_profile": "code"}, until="2020-01-01T00:00:00Z")
+    assert other["requests"] == 0
+    assert far.http.post("/admin/route/replay", json={}).status_code == 400
+    wrong = {"rules": [{**draft, "match": "regex", "pattern": "("}]}
+    assert far.http.post("/admin/route/replay", json=wrong).status_code == 400

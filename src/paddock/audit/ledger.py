@@ -85,18 +85,29 @@ class Ledger:
         """The number of the last row; 0 before the first."""
         return (await self._state()).head_seq
 
-    async def export(self, wanted: AuditFilter, format: Format) -> AsyncGenerator[bytes]:  # noqa: A002 (what it is called)
-        """Rows, the oldest first, as lines."""
-        if format == "csv":
-            yield _csv([COLUMNS])
+    async def count(self, wanted: AuditFilter) -> int:
+        """How many rows there are."""
+        query = _matching(wanted).with_only_columns(func.count())
+        async with self._database.session() as session:
+            return await session.scalar(query) or 0
+
+    async def pages(self, wanted: AuditFilter, *, skip: int = 0) -> AsyncGenerator[Sequence[AuditRow]]:
+        """Rows, the oldest first, some at a time; `skip` are passed over."""
         last = 0
         while True:
             query = _matching(wanted).where(AuditRowRow.seq > last).order_by(AuditRowRow.seq).limit(_CHUNK)
             async with self._database.session() as session:
-                rows = [_told(row) for row in await session.scalars(query)]
+                rows = [_told(row) for row in await session.scalars(query.offset(skip))]
             if not rows:
                 return
-            last = rows[-1].seq
+            last, skip = rows[-1].seq, 0
+            yield rows
+
+    async def export(self, wanted: AuditFilter, format: Format) -> AsyncGenerator[bytes]:  # noqa: A002 (what it is called)
+        """Rows, the oldest first, as lines."""
+        if format == "csv":
+            yield _csv([COLUMNS])
+        async for rows in self.pages(wanted):
             if format == "csv":
                 yield _csv([[_cell(getattr(row, name)) for name in COLUMNS] for row in rows])
             else:

@@ -64,6 +64,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "route rm": "route:Rule",
     "route test": "route:RuleSaved",
     "route explain": "route:Explanation",
+    "route replay": "route:Replay",
     "route export": "route:RuleFile",
     "route import": "route:RulesImported",
     "profile": "profile:ProfileList",

@@ -23,7 +23,7 @@ from paddock.config.paths import Paths, find_paths, path_sources
 from paddock.config.rules import Rule
 from paddock.config.schema import PRESETS, Config, Settings
 from paddock.config.yaml_file import Document, read_document
-from paddock.errors import InvalidConfig
+from paddock.errors import InvalidConfig, StorageError
 
 PROBLEMS_SHOWN_MAX = 50
 _FLAGS: Mapping[Key, str] = {("model", "default"): "--model", ("model", "routing", "default_profile"): "--profile"}
@@ -113,6 +113,16 @@ def file_layer(document: Document, path: Path, *, workspace: bool = False) -> La
         file=True,
         workspace=workspace,
     )
+
+
+def settings_in(path: Path, paths: Paths) -> Config:
+    """What one settings file says by itself, defaults for the rest. Raises InvalidConfig, StorageError."""
+    if not path.is_file():
+        raise StorageError(f"There is no file `{path}`.", hint="Give a settings file, in YAML.")
+    outcome = resolve([file_layer(read_document(path), path)], paths, {})
+    if outcome.config is None:
+        raise invalid(outcome.problems)
+    return outcome.config
 
 
 def invalid(problems: tuple[Problem, ...] | list[Problem]) -> InvalidConfig:

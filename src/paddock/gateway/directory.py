@@ -65,12 +65,12 @@ class Directory:
         """The one of this name, with `options` of a rule on top of its own; None when there is none that may be asked."""
         return self._local if name == LOCAL else self._providers.get(name, options)
 
-    async def route(self, traits: Traits, *, rules: RuleSet | None = None) -> Route:
-        """See Routes. `rules`: others than those that are kept, to see what they would do."""
+    async def route(self, traits: Traits, *, rules: RuleSet | None = None, config: Config | None = None) -> Route:
+        """See Routes. `rules`, `config`: others than those that hold, to see what they would do."""
         if len(traits.model) > NAME_CHARACTERS_MAX:
             return Route(asked="", targets=(), steps=(), failure=_too_long(traits.model))
-        rules = rules or await self._rules()
-        config = self._config()
+        rules = await self._rules() if rules is None else rules
+        config = config or self._config()
         name = traits.model or config.model.default
         if not rules.rules and name in (records := await self._library.models()):
             here = records[name]  # nearly every request: nothing else has a say

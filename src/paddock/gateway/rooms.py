@@ -6,6 +6,7 @@ from paddock.gateway.breaker import Breakers
 from paddock.gateway.directory import Directory
 from paddock.gateway.gateway import Gateway
 from paddock.gateway.provider_book import ProviderBook
+from paddock.gateway.replaying import Replayer
 from paddock.gateway.rule_book import RuleBook
 from paddock.providers.shelf import Providers
 
@@ -20,3 +21,4 @@ class GatewayRooms:
     definitions: ProviderBook
     providers: Providers
     breakers: Breakers
+    replayer: Replayer

@@ -68,6 +68,7 @@ class Route:
     considered: tuple[Considered, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: PaddockError | None = None  # with no targets: why
+    asks: str | None = None  # the router that has to read the text before all this is certain
 
     @property
     def rule(self) -> str | None:

@@ -84,10 +84,7 @@ class RuleBook:
     async def load(self, rules: Sequence[Rule], *, replace_all: bool = False, dry_run: bool = False) -> RulesImported:
         """Take over `rules`, all or none. With `replace_all` those that are not among them go."""
         names = [rule.name for rule in rules]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UsageError(f"There are two rules called `{twice}`.", hint="Give each a name of its own.")
-        for rule in rules:
-            check_rule(rule)
+        drafted(rules)
         async with self._database.session(exclusive=True) as session:
             here = {row.name: _rule(row) for row in (await session.scalars(select(RouteRuleRow))).all()}
             kept = {} if replace_all else here
@@ -140,6 +137,18 @@ def read_rules(text: str | bytes) -> Sequence[Rule]:
             f"This file of rules has the form {file.paddock_rules}; this Paddock reads {FORM}.", hint="Update Paddock."
         )
     return file.rules
+
+
+def drafted(rules: Sequence[Rule]) -> RuleSet:
+    """`rules`, checked as an import would, to be tried without being kept. Raises UsageError."""
+    names = [rule.name for rule in rules]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"There are two rules called `{twice}`.", hint="Give each a name of its own.")
+    for rule in rules:
+        check_rule(rule)
+    if len(rules) > RULES_MAX:
+        raise UsageError(f"There are more than {RULES_MAX:,} rules.", hint="Use prefixes and expressions.")
+    return RuleSet(rules)
 
 
 def with_changes(rule: Rule, **changes: Any) -> Rule:

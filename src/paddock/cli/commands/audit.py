@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +16,7 @@ from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
-from paddock.config.units import parse_duration
+from paddock.cli.times import point_in_time
 from paddock.errors import StorageError, UsageError
 
 _NO_FLAGS = Flags()
@@ -57,8 +56,8 @@ async def list_rows(
     The latest requests first. What was asked is not kept, unless `audit.prompts` is on; then it is sealed.
     """
     wanted = AuditFilter(
-        since=_time(desk, since),
-        until=_time(desk, until),
+        since=point_in_time(desk, since),
+        until=point_in_time(desk, until),
         caller=caller,
         model=model,
         provider=provider,
@@ -106,7 +105,7 @@ async def export(
     """Write rows as CSV or JSON lines, the oldest first."""
     if file is None and flags.json:
         raise UsageError("With `--json` the rows need a file of their own.", hint="Name one, or leave `--json` out.")
-    wanted = AuditFilter(since=_time(desk, since), until=_time(desk, until))
+    wanted = AuditFilter(since=point_in_time(desk, since), until=point_in_time(desk, until))
     path = desk.invocation.workspace / file if file is not None else None
     size = 0
     async with open_ledger(desk.config, desk.invocation.world) as ledger:
@@ -140,22 +139,6 @@ class _Stdout:
 
     def __exit__(self, *_: object) -> None:
         self._stream.flush()
-
-
-def _time(desk: Desk, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-        return when if when.tzinfo is not None else when.astimezone()
-    except ValueError:
-        pass
-    try:
-        return desk.invocation.now() - parse_duration(text)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            f"`{text[:40]}` is no time.", hint="Write `2026-11-28`, `2026-11-28T14:00`, or how long ago: `24h`."
-        ) from error
 
 
 def _show(screen: Screen, rows: Sequence[AuditRow]) -> None:

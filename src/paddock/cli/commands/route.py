@@ -10,11 +10,13 @@ from cyclopts import Parameter
 
 from paddock.app import open_routing
 from paddock.cli.application import noun
+from paddock.cli.commands.replay import Replay, replay
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags, Flags
+from paddock.cli.reading import read_text
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
-from paddock.errors import InvalidFile, StorageError, UsageError
+from paddock.errors import InvalidFile, UsageError
 from paddock.gateway.documents import (
     Explanation,
     RuleList,
@@ -26,7 +28,7 @@ from paddock.gateway.documents import (
     tested,
 )
 from paddock.gateway.routing import Traits
-from paddock.gateway.rule_book import FILE_BYTES_MAX, RuleFile, RulesImported, read_rules, with_changes
+from paddock.gateway.rule_book import RuleFile, RulesImported, read_rules, with_changes
 from paddock.gateway.rules import Match, Rule, RuleTarget
 
 _NO_FLAGS = Flags()
@@ -177,7 +179,7 @@ async def explain(
     """Say who would answer, in which order, and why no one else. Nobody is asked."""
     wanted, told = (model, tuple(needs or ())), (model, ())
     if request is not None:
-        told = _traits_in(_read(desk, request), model)
+        told = _traits_in(read_text(desk, request), model)
     traits = Traits(model=told[0], needs=tuple(dict.fromkeys((*wanted[1], *told[1]))))
     async with open_routing(desk.config, desk.invocation.world) as rooms:
         found = await explained(rooms.directory, traits)
@@ -206,10 +208,13 @@ async def import_rules(
     desk: Given[Desk],
 ) -> None:
     """Take over rules, all or none. Those of the same name are replaced."""
-    rules = read_rules(_read(desk, file))
+    rules = read_rules(read_text(desk, file))
     async with open_routing(desk.config, desk.invocation.world) as rooms:
         done = await rooms.rules.load(rules, replace_all=replace, dry_run=flags.dry_run)
     desk.answer(done, lambda screen: _show_import(screen, done, dry_run=flags.dry_run))
+
+
+route.command(replay)
 
 
 async def _save(desk: Desk, rule: Rule, names: Sequence[str], *, new: bool, dry_run: bool) -> None:
@@ -275,21 +280,6 @@ def _traits_in(text: str, model: str) -> tuple[str, tuple[str, ...]]:
     said = json.dumps(body.get("messages", []))
     needs = [*(["vision"] if '"image_url"' in said else []), *(["tools"] if body.get("tools") else [])]
     return model or str(body.get("model") or ""), tuple(needs)
-
-
-def _read(desk: Desk, file: Path) -> str:
-    if str(file) == "-":
-        return desk.invocation.stdin.read(FILE_BYTES_MAX)
-    path = desk.invocation.workspace / file
-    try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(FILE_BYTES_MAX)
-    except UnicodeDecodeError as error:
-        raise InvalidFile(f"{path} is no text: {error.reason}.", hint="Save it as UTF-8.") from error
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be read: {error.strerror or error}.", hint="Check the path and its permissions."
-        ) from error
 
 
 def _leads(rule: Rule) -> str:
@@ -365,4 +355,4 @@ def _show_import(screen: Screen, done: RulesImported, *, dry_run: bool) -> None:
         screen.line("Nothing changes.")
 
 
-__all__ = ["Explanation", "Rule", "RuleFile", "RuleList", "RuleSaved", "RulesImported", "route"]
+__all__ = ["Explanation", "Replay", "Rule", "RuleFile", "RuleList", "RuleSaved", "RulesImported", "route"]

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from starlette.responses import Response
 
+from paddock.config.schema import Routing
 from paddock.gateway.documents import (
     BreakerList,
     Explanation,
@@ -23,8 +24,10 @@ from paddock.gateway.documents import (
     tested,
 )
 from paddock.gateway.provider_book import check_takes_key
+from paddock.gateway.replay import Replay
+from paddock.gateway.replaying import LISTED_MAX, Draft, Period
 from paddock.gateway.routing import Traits
-from paddock.gateway.rule_book import RuleFile, RulesImported
+from paddock.gateway.rule_book import RuleFile, RulesImported, drafted
 from paddock.gateway.rules import PATTERN_CHARACTERS_MAX, RULES_MAX, TARGETS_MAX, Match, Rule, RuleTarget
 from paddock.providers.definition import Kind, ProviderDefinition
 from paddock.server.rooms import ServerRooms
@@ -98,6 +101,18 @@ KeyOf = Annotated[
 
 class ProviderKeyBody(Body):
     key: KeyOf
+
+
+class ReplayBody(Body):
+    rules: list[NamedRule] | None = Field(
+        default=None, max_length=RULES_MAX, description="Stand in the place of all rules that there are."
+    )
+    routing: Routing | None = Field(
+        default=None, description="Stands in the place of the settings' section `model.routing`."
+    )
+    since: AwareDatetime | None = Field(default=None, description="Without it a day before `until`.")
+    until: AwareDatetime | None = Field(default=None, description="Without it now.")
+    limit: int = Field(default=50, ge=0, le=LISTED_MAX, description="So many requests are named one by one.")
 
 
 class ProviderBody(Body):
@@ -180,6 +195,21 @@ def _looking(routes: APIRouter, rooms: ServerRooms) -> None:
         """Who would answer for a model's name, in which order, and why no one else. Nothing is asked."""
         traits = Traits(model=body.model, needs=tuple(body.needs))
         return answer(await explained(rooms.routing.directory, traits))
+
+    @routes.post("/route/replay", operation_id="replay_routes", response_model=Replay)
+    async def replay(body: ReplayBody) -> Response:
+        """Which requests of the audit would go elsewhere under other rules or profiles. Nobody is asked, nothing is saved.
+
+        What a row does not hold is not guessed: a request is `undecided`, with the reason, where its text, its pictures or
+        tools, or a length that was not counted would decide.
+        """
+        rules = None if body.rules is None else drafted([each.rule(each.name) for each in body.rules])
+        return answer(
+            await rooms.routing.replayer.replay(
+                Draft(rules=rules, routing=body.routing),
+                Period(since=body.since, until=body.until, listed=body.limit),
+            )
+        )
 
     @routes.get("/profiles", operation_id="list_profiles", response_model=ProfileList)
     async def profiles() -> Response:
