@@ -263,6 +263,24 @@ def test_several_settings_are_written_together_or_not_at_all(http: httpx2.Client
     assert [http.delete(f"/admin/config/pool.{key}").status_code for key in ("max_models", "policy")] == [200, 200]
 
 
+def test_models_are_carried_in_folders_of_the_servers_machine(http: httpx2.Client, tmp_path: Path) -> None:
+    """A person with a browser and a disk in the server needs no shell."""
+    folder = tmp_path / "carried"
+    plan = http.post("/admin/library/export", json={"folder": str(folder), "names": ["pony"], "dry_run": True}).json()
+    assert (plan["models"], plan["dry_run"], folder.exists()) == (["pony"], True, False)
+    assert plan["total_bytes"] > 1_000_000
+    assert http.post("/admin/library/export", json={"folder": str(folder), "names": ["pony"]}).json()["models"] == [
+        "pony"
+    ]
+    assert (folder / "models.lock").is_file()
+    told = http.post("/admin/library/import", json={"folder": str(folder), "dry_run": True}).json()
+    assert (told["models"], told["total_bytes"]) == (["pony"], None)
+    for wrong in ("carried", "../carried", "a\0b"):
+        refused = http.post("/admin/library/import", json={"folder": wrong})
+        assert (refused.status_code, refused.json()["code"]) == (400, "usage"), wrong
+    assert http.post("/admin/library/import", json={"folder": str(tmp_path / "none")}).status_code == 400
+
+
 def test_registry_and_templates_are_kept(http: httpx2.Client) -> None:
     """What the command line keeps, programs can keep."""
     entry = http.put("/admin/registry/mini", json={"reference": "org/tiny"}).json()

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { turns, type SavedMessage } from "../source/chat/chats";
-import { figures } from "../source/chat/message";
+import { figures } from "../source/chat/figures";
 
 function saved(role: SavedMessage["role"], parts: SavedMessage["parts"]): SavedMessage {
   return { role, parts, position: 0, created_at: "2026-01-01T00:00:00Z" };

@@ -34,6 +34,8 @@ _EXACT: Final[dict[str, Need]] = {
     "/api/pull": Scope.LIBRARY,
     "/api/delete": Scope.LIBRARY,
     "/api/copy": Scope.LIBRARY,
+    "/admin/library/export": Scope.ADMIN,  # they read and write folders outside the store
+    "/admin/library/import": Scope.ADMIN,
 }
 _BELOW: Final[tuple[tuple[str, Need], ...]] = (
     ("/v1/models/", Open.ANY_KEY),

@@ -18,7 +18,7 @@ export async function ask(input: Request | string, init?: RequestInit): Promise<
     if (request.signal.aborted) throw error;
     throw offline();
   }
-  if (response.ok) return response;
+  if (response.ok || response.status === 304) return response; // 304: as the one who asks knows it
   if (response.status === 401) wantKey();
   throw failureOf(await response.json().catch(() => null), response.status);
 }

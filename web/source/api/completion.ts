@@ -9,20 +9,41 @@ export interface Sampling {
   max_tokens: number;
 }
 
+export type Content = string | ({ type: "text"; text: string } | { type: "image_url"; image_url: { url: string } })[];
+
+export interface Call {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
 export interface Turn {
   role: string;
-  content: string;
+  content: Content;
+  tool_calls?: Call[];
+  tool_call_id?: string;
+}
+
+/** A piece of a tool call; pieces with one `index` belong together. */
+export interface CallPiece {
+  index: number;
+  id?: string;
+  function?: { name?: string; arguments?: string };
 }
 
 export interface Piece {
   text: string;
   reasoning: string;
+  calls: CallPiece[];
   finish: string | null;
   usage: { prompt_tokens: number; completion_tokens: number } | null;
 }
 
 interface Chunk {
-  choices?: { delta: { content?: string | null; reasoning_content?: string | null }; finish_reason: string | null }[];
+  choices?: {
+    delta: { content?: string | null; reasoning_content?: string | null; tool_calls?: CallPiece[] | null };
+    finish_reason: string | null;
+  }[];
   usage?: Piece["usage"];
   error?: unknown;
 }
@@ -49,6 +70,7 @@ export async function* complete(
     yield {
       text: choice?.delta.content ?? "",
       reasoning: choice?.delta.reasoning_content ?? "",
+      calls: choice?.delta.tool_calls ?? [],
       finish: choice?.finish_reason ?? null,
       usage: chunk.usage ?? null,
     };

@@ -104,6 +104,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/models/limits/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Limits
+         * @description Which models would leave at once under other limits. Changes nothing.
+         */
+        post: operations["plan_limits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/models/status": {
         parameters: {
             query?: never;
@@ -188,6 +208,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/library/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description Models side by side.
+         */
+        get: operations["compare_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/library/plan": {
         parameters: {
             query?: never;
@@ -208,6 +248,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/library/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify
+         * @description Read every byte again: an event `file` for each file, at the end `result`, or `problem`.
+         */
+        post: operations["verify_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/library/usage": {
         parameters: {
             query?: never;
@@ -222,6 +282,86 @@ export interface paths {
         get: operations["disk_usage"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/library/prune/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan
+         * @description What a clean-up would remove.
+         */
+        post: operations["plan_prune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/library/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prune
+         * @description Remove what was agreed on, as far as a clean-up may remove it now.
+         */
+        post: operations["prune"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/library/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export
+         * @description Copy models and their lock into a folder of the server's machine, every byte checked on its way.
+         */
+        post: operations["export_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/library/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import
+         * @description Take in the models of a folder that an export wrote, every byte checked before a model appears.
+         */
+        post: operations["import_models"];
         delete?: never;
         options?: never;
         head?: never;
@@ -384,6 +524,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/chats/{chat_id}/branches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Branches
+         * @description A conversation and all that came out of the same beginning, without what was said in them.
+         */
+        get: operations["list_branches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/chats/{chat_id}/messages": {
         parameters: {
             query?: never;
@@ -438,6 +598,26 @@ export interface paths {
          * @description A new conversation with everything up to one message. The other one stays as it is.
          */
         post: operations["branch_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/chats/{chat_id}/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Options
+         * @description How the next answers of a conversation are asked for, and of whom.
+         */
+        put: operations["set_chat_options"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -541,6 +721,14 @@ export interface components {
             position: number;
         };
         /**
+         * Branches
+         * @description A conversation with all that branched from it or that it branched from, itself included, the oldest first.
+         */
+        Branches: {
+            /** Chats */
+            chats: components["schemas"]["ChatSummary"][];
+        };
+        /**
          * CacheUse
          * @description Blocks of the KV cache of one model.
          */
@@ -597,6 +785,39 @@ export interface components {
              * @default false
              */
             thinking?: boolean;
+        };
+        /**
+         * Carried
+         * @description Models that went into a folder, or came out of it; or would.
+         */
+        Carried: {
+            /** Folder */
+            folder: string;
+            /** Models */
+            models: string[];
+            /** Total Bytes */
+            total_bytes: number | null;
+            /** Dry Run */
+            dry_run: boolean;
+        };
+        /** CarryBody */
+        CarryBody: {
+            /**
+             * Folder
+             * @description On the server's machine, from its root on.
+             */
+            folder: string;
+            /**
+             * Names
+             * @description Empty is all models.
+             * @default []
+             */
+            names?: string[];
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
         };
         /**
          * Chat
@@ -695,6 +916,13 @@ export interface components {
         ChatsDeleted: {
             /** Deleted */
             deleted: number;
+        };
+        /** Comparison */
+        Comparison: {
+            /** Models */
+            models: string[];
+            /** Rows */
+            rows: components["schemas"]["Row"][];
         };
         /**
          * Compatibility
@@ -797,6 +1025,16 @@ export interface components {
             status?: string;
         };
         /**
+         * Kept
+         * @description A model that stays although it was old enough, or space was wanted.
+         */
+        Kept: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * KeptFile
          * @description One file of a model that is here. `sha256` or `git_oid` say what its content must be, where the source told.
          */
@@ -816,6 +1054,65 @@ export interface components {
             key?: string;
             /** @default part */
             role?: components["schemas"]["FileRole"];
+        };
+        /**
+         * Leftover
+         * @description Bytes of ours that belong to no model.
+         */
+        Leftover: {
+            /**
+             * Path
+             * Format: path
+             */
+            path: string;
+            kind: components["schemas"]["LeftoverKind"];
+            /** Size */
+            size: number;
+            /**
+             * Modified At
+             * Format: date-time
+             */
+            modified_at: string;
+        };
+        /**
+         * LeftoverKind
+         * @enum {string}
+         */
+        LeftoverKind: "partial" | "orphan";
+        /**
+         * LimitsBody
+         * @description What is left out is as it is.
+         */
+        LimitsBody: {
+            /**
+             * Memory
+             * @description As `pool.memory` is written: `75%`, `6GB`.
+             */
+            memory?: string | null;
+            /** Max Models */
+            max_models?: number | null;
+            /** Policy */
+            policy?: ("lru" | "largest" | "idle") | null;
+        };
+        /**
+         * LimitsPreview
+         * @description What would happen at once if these limits held. Nothing has.
+         */
+        LimitsPreview: {
+            /** Budget Bytes */
+            budget_bytes: number;
+            /** Max Models */
+            max_models: number;
+            /** Policy */
+            policy: string;
+            /** Leaves */
+            leaves: components["schemas"]["Share"][];
+            /** Stays */
+            stays: components["schemas"]["Share"][];
+            /** Over Bytes */
+            over_bytes: number;
+            /** Over Models */
+            over_models: number;
         };
         /**
          * LoadAnswer
@@ -1145,6 +1442,25 @@ export interface components {
             waiting: components["schemas"]["WaitingFor"][];
             counters: components["schemas"]["PoolCounters"];
         };
+        /** OptionsBody */
+        OptionsBody: {
+            /** @description How the next answers are asked for; null is as usual. */
+            options: components["schemas"]["OptionsFields"];
+            /**
+             * Model
+             * @description Who answers; null leaves that as it is.
+             */
+            model?: string | null;
+        };
+        /** OptionsFields */
+        OptionsFields: {
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Max Tokens */
+            max_tokens?: number | null;
+        };
         /**
          * Origin
          * @description How a model came to be in the library; it decides what we may delete.
@@ -1368,6 +1684,61 @@ export interface components {
              */
             load_seconds?: number;
         };
+        /** PruneBody */
+        PruneBody: {
+            /**
+             * Models
+             * @description Names, as a plan's `removals` has them.
+             * @default []
+             */
+            models?: string[];
+            /**
+             * Leftovers
+             * @description Paths, as a plan's `leftovers` has them.
+             * @default []
+             */
+            leftovers?: string[];
+        };
+        /**
+         * PrunePlan
+         * @description What would go, in order, and what would stay.
+         */
+        PrunePlan: {
+            /** Removals */
+            removals: components["schemas"]["Removal"][];
+            /** Leftovers */
+            leftovers: components["schemas"]["Leftover"][];
+            /** Kept */
+            kept: components["schemas"]["Kept"][];
+            /** Used Bytes */
+            used_bytes: number;
+            /**
+             * Missing Bytes
+             * @default 0
+             */
+            missing_bytes?: number;
+        };
+        /** PrunePlanBody */
+        PrunePlanBody: {
+            /** Older Than Days */
+            older_than_days?: number | null;
+            /** Max Bytes */
+            max_bytes?: number | null;
+        };
+        /**
+         * Pruned
+         * @description What a clean-up did, and what it could not do and why.
+         */
+        Pruned: {
+            plan: components["schemas"]["PrunePlan"];
+            /** Freed Bytes */
+            freed_bytes: number;
+            /**
+             * Failures
+             * @default []
+             */
+            failures?: string[];
+        };
         /** PullBody */
         PullBody: {
             /** Reference */
@@ -1485,6 +1856,18 @@ export interface components {
          */
         PullStatus: "queued" | "downloading" | "paused" | "verifying" | "complete" | "cancelled" | "error";
         /**
+         * Removal
+         * @description One line of the plan: a model to remove. `freed_bytes` is what its going frees after the lines above it.
+         */
+        Removal: {
+            /** Name */
+            name: string;
+            /** Freed Bytes */
+            freed_bytes: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * RemovalKind
          * @enum {string}
          */
@@ -1509,6 +1892,23 @@ export interface components {
          * @enum {string}
          */
         Role: "system" | "user" | "assistant" | "tool";
+        /**
+         * Row
+         * @description One field of every model, in the order the models were given. `best` holds the names that win it, if any can.
+         */
+        Row: {
+            /** Field */
+            field: string;
+            /** Values */
+            values: (string | number | boolean | null)[];
+            /** Differs */
+            differs: boolean;
+            /**
+             * Best
+             * @default []
+             */
+            best?: string[];
+        };
         /**
          * SavedMessage
          * @description A message as it is kept.
@@ -1636,6 +2036,18 @@ export interface components {
         SettingsChanged: {
             /** Settings */
             settings: components["schemas"]["SettingChanged"][];
+        };
+        /**
+         * Share
+         * @description A model in memory, under limits that somebody thinks of.
+         */
+        Share: {
+            /** Name */
+            name: string;
+            /** Room Bytes */
+            room_bytes: number;
+            /** Held By */
+            held_by: string;
         };
         /**
          * SourceKind
@@ -1812,6 +2224,20 @@ export interface components {
          * @enum {string}
          */
         Verdict: "compatible" | "incompatible" | "unknown";
+        /** VerifyBody */
+        VerifyBody: {
+            /**
+             * Names
+             * @description Empty is all models.
+             * @default []
+             */
+            names?: string[];
+            /**
+             * Repair
+             * @default false
+             */
+            repair?: boolean;
+        };
         /**
          * WaitingFor
          * @description A model that is not in memory, and how many requests wait for room for it.
@@ -2465,6 +2891,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2489,6 +2917,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2540,6 +2970,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2564,6 +2996,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2615,6 +3049,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2639,6 +3075,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2690,6 +3128,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2714,6 +3154,84 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    plan_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsPreview"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2758,6 +3276,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2782,6 +3302,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2828,6 +3350,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2852,6 +3376,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2899,6 +3425,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2923,6 +3451,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2973,6 +3503,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -2997,6 +3529,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3045,6 +3579,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3069,6 +3605,82 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    compare_models: {
+        parameters: {
+            query: {
+                name: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3117,6 +3729,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3141,6 +3755,84 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    verify_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyBody"];
+            };
+        };
+        responses: {
+            /** @description Server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3185,6 +3877,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3209,6 +3903,312 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    plan_prune: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrunePlanBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrunePlan"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    prune: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PruneBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pruned"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    export_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CarryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Carried"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    import_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CarryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Carried"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3255,6 +4255,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3279,6 +4281,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3327,6 +4331,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3351,6 +4357,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3398,6 +4406,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3422,6 +4432,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3469,6 +4481,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3493,6 +4507,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3540,6 +4556,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3564,6 +4582,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3613,6 +4633,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3637,6 +4659,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3685,6 +4709,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3709,6 +4735,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3756,6 +4784,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3780,6 +4810,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3828,6 +4860,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3852,6 +4886,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3900,6 +4936,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3924,6 +4962,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3970,6 +5010,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -3994,6 +5036,82 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_branches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Branches"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4044,6 +5162,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4068,6 +5188,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4118,6 +5240,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4142,6 +5266,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4192,6 +5318,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4216,6 +5344,86 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    set_chat_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OptionsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSummary"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4260,6 +5468,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4284,6 +5494,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4332,6 +5544,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4356,6 +5570,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4403,6 +5619,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4427,6 +5645,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4478,6 +5698,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4502,6 +5724,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4549,6 +5773,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };
@@ -4573,6 +5799,8 @@ export interface operations {
                         code: string;
                         /** Hint */
                         hint: string;
+                        /** Param */
+                        param: string | null;
                         /** Request Id */
                         request_id: string;
                     };

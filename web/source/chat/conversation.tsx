@@ -1,77 +1,57 @@
 /** One conversation: what was said, what is being said, and where to say more. */
-import { Button, Collapse, Group, NativeSelect, Stack, Title, VisuallyHidden } from "@mantine/core";
+import { Button, Collapse, Group, Menu, NativeSelect, Stack, Title, VisuallyHidden } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
-import { useLocation } from "wouter";
-import { useModels } from "../models/library";
+import { useEffect, useRef, useState, type DragEvent } from "react";
+import { useModels, type Model } from "../models/library";
+import { asFailure } from "../api/failure";
 import { Empty, Failed, Loaded } from "../parts/states";
-import { useAnswering } from "./answering";
+import { useAttached } from "./attached";
+import { versions } from "./branches";
 import classes from "./chat.module.css";
-import { append, branch, createChat, turns, useChat, type NewMessage } from "./chats";
+import { systemPrompt, useBranches, useChat } from "./chats";
 import { Composer } from "./composer";
-import { Message, Words } from "./message";
-import { OptionFields, useOptions } from "./options";
+import { fileName, jsonOf, markdownOf, save } from "./export";
+import { Fork } from "./fork";
+import { Called, Message, Words } from "./message";
+import { OptionFields } from "./options";
+import { filesOf } from "./pictures";
+import { useTalk } from "./talk";
+
+const SHOWN = 100; // messages; earlier ones on request
 
 export function Conversation({ id, showHistory }: { id: string | undefined; showHistory: () => void }) {
-  const queries = useQueryClient();
-  const [, go] = useLocation();
   const chat = useChat(id);
   const models = useModels();
-  const [options, setOptions] = useOptions();
+  const family = useBranches(id, chat.data?.length);
   const [folded, { toggle }] = useDisclosure(true);
-  const { draft, error, setError, answer, stop } = useAnswering();
-  const [chosen, choose] = useState<{ chat: string | undefined; model: string } | null>(null);
+  const talk = useTalk(id, chat.data, models.data ?? []);
+  const attached = useAttached();
+  const { model, draft, error } = talk;
 
-  const able = (models.data ?? []).filter((model) => model.capabilities.text).map((model) => model.name);
   const messages = chat.data?.messages ?? [];
-  const usual = chat.data?.model ?? (able.includes("pony") ? "pony" : able[0]) ?? "";
-  const model = chosen !== null && chosen.chat === id ? chosen.model : usual;
+  const able = talk.able.map((one) => one.name);
+  const sees = models.data?.find((one) => one.name === model)?.capabilities.vision ?? true; // who is elsewhere may
   const writing = draft !== null && draft.chat === id ? draft : null;
   const end = useScrolledToEnd(id, messages.length, writing);
+  const [earlier, setEarlier] = useState(0);
+  useEffect(() => setEarlier(0), [id]);
+  const hidden = Math.max(0, messages.length - SHOWN - earlier);
   const last = messages.at(-1);
 
-  async function send(text: string): Promise<boolean> {
-    try {
-      const said: NewMessage[] = [{ role: "user", parts: [{ kind: "text", text }] }];
-      const system = options.system.trim();
-      if (id === undefined && system !== "") said.unshift({ role: "system", parts: [{ kind: "text", text: system }] });
-      const chatId = id ?? (await createChat(model)).id;
-      const { messages: saved } = await append(chatId, said);
-      await queries.invalidateQueries({ queryKey: ["chat", chatId] });
-      void queries.invalidateQueries({ queryKey: ["chats"] });
-      if (id === undefined) {
-        choose(chosen && { ...chosen, chat: chatId });
-        go(`/chat/${chatId}`);
-      }
-      const { temperature, top_p, max_tokens } = options;
-      const sampling = { temperature, top_p, max_tokens };
-      void answer({ chat: chatId, model, turns: turns([...messages, ...saved]), sampling });
-      return true;
-    } catch (failure) {
-      setError({ chat: id ?? "", error: failure });
-      return false;
-    }
-  }
-
-  /** Another answer to the last question, in a branch: the first one is kept where it was. */
-  async function regenerate(): Promise<void> {
-    const asked = messages.findLast((message) => message.role === "user");
-    if (id === undefined || asked === undefined) return;
-    try {
-      const branched = last?.role === "assistant" ? await branch(id, asked.position) : chat.data!;
-      if (branched.id !== id) go(`/chat/${branched.id}`);
-      void queries.invalidateQueries({ queryKey: ["chats"] });
-      choose({ chat: branched.id, model });
-      const { temperature, top_p, max_tokens } = options;
-      await answer({ chat: branched.id, model, turns: turns(branched.messages), sampling: { temperature, top_p, max_tokens } });
-    } catch (failure) {
-      setError({ chat: id, error: failure });
-    }
+  function drop(event: DragEvent) {
+    const files = filesOf(event.dataTransfer);
+    if (files.length === 0) return;
+    event.preventDefault();
+    void attached.add(files);
   }
 
   return (
-    <section className={classes.conversation} aria-label="Conversation">
+    <section
+      className={classes.conversation}
+      aria-label="Conversation"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={drop}
+    >
       <VisuallyHidden>
         <Title order={1}>Chat</Title>
       </VisuallyHidden>
@@ -85,14 +65,40 @@ export function Conversation({ id, showHistory }: { id: string | undefined; show
           maw="14rem"
           data={able.includes(model) || model === "" ? able : [model, ...able]}
           value={model}
-          onChange={(event) => choose({ chat: id, model: event.currentTarget.value })}
+          onChange={(event) => talk.choose(event.currentTarget.value)}
         />
         <Button variant="default" size="xs" onClick={toggle} aria-expanded={!folded}>
           Options
         </Button>
+        {chat.data && (
+          <Menu position="bottom-start">
+            <Menu.Target>
+              <Button variant="default" size="xs">
+                Export
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item
+                onClick={() => save(fileName(chat.data!.title, "md"), "text/markdown", markdownOf(chat.data!))}
+              >
+                As Markdown
+              </Menu.Item>
+              <Menu.Item onClick={() => save(fileName(chat.data!.title, "json"), "application/json", jsonOf(chat.data!))}>
+                As JSON
+              </Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        )}
       </Group>
       <Collapse expanded={!folded} mb="sm">
-        <OptionFields options={options} change={setOptions} begun={id !== undefined} />
+        <OptionFields
+          key={`${id ?? ""} ${systemPrompt(messages)}`}
+          sampling={talk.sampling}
+          change={talk.setSampling}
+          system={id === undefined ? talk.firstSystem : systemPrompt(messages)}
+          say={(system) => void talk.saySystem(system)}
+          begun={id !== undefined}
+        />
       </Collapse>
       <div className={classes.messages} ref={end} tabIndex={0} role="log" aria-label="Messages" aria-busy={writing !== null}>
         {id === undefined ? (
@@ -101,25 +107,58 @@ export function Conversation({ id, showHistory }: { id: string | undefined; show
           <Loaded query={chat}>
             {() => (
               <Stack gap="xs">
-                {messages.map((message) => (
-                  <Message key={message.position} message={message} />
-                ))}
-                {writing && <Words who={model} mine={false} thinking={writing.text === ""} {...writing} />}
+                {hidden > 0 && (
+                  <Button variant="subtle" size="compact-sm" onClick={() => setEarlier(earlier + SHOWN)}>
+                    {hidden} earlier messages
+                  </Button>
+                )}
+                {messages.slice(hidden).map((message) => {
+                  const found = versions(family.data ?? [], id, message.position);
+                  return (
+                    <Message
+                      key={message.position}
+                      message={message}
+                      edit={message.role === "user" && draft === null ? talk.edit : undefined}
+                    >
+                      {found && <Fork versions={found} />}
+                    </Message>
+                  );
+                })}
+                {writing && (
+                  <Words who={model} mine={false} thinking={writing.text === ""} {...writing}>
+                    {writing.calls.map((call, index) => (
+                      <Called key={index} name={call.name} words={call.arguments} />
+                    ))}
+                  </Words>
+                )}
               </Stack>
             )}
           </Loaded>
         )}
+        {chat.data && chat.isError && asFailure(chat.error).status === 404 && <Failed error={chat.error} />}
         {error && error.chat === (id ?? "") && <Failed error={error.error} />}
         {models.isError && <Failed error={models.error} retry={() => void models.refetch()} />}
         {!draft && last && (last.role === "assistant" || last.role === "user") && (
-          <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => void regenerate()}>
+          <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => void talk.regenerate()}>
             {last.role === "assistant" ? "Answer again" : "Answer"}
           </Button>
         )}
       </div>
-      <Composer running={draft !== null} disabled={model === "" || (id !== undefined && !chat.data)} send={send} stop={stop} />
+      <Composer
+        running={draft !== null}
+        disabled={model === "" || (id !== undefined && !chat.data)}
+        attached={attached}
+        blind={sees ? null : `${model} cannot see pictures. ${seeing(talk.able)}`}
+        send={talk.send}
+        stop={talk.stop}
+      />
     </section>
   );
+}
+
+function seeing(models: Model[]): string {
+  const names = models.filter((model) => model.capabilities.vision).map((model) => model.name);
+  return names.length > 0 ? `Choose one that can: ${names.slice(0, 5).join(", ")}.` : "No model here can; find one among the models.";
 }
 
 /** Keeps the latest words in sight, unless the person has scrolled up to read. */

@@ -1,20 +1,26 @@
 /** The conversations that are kept: found, renamed, deleted. */
-import { ActionIcon, Button, Group, Menu, Modal, ScrollArea, Stack, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useCallback, useState, type FormEvent } from "react";
 import { Link, useLocation } from "wouter";
 import type { Schemas } from "../api/client";
 import { Empty, Failed, Loaded } from "../parts/states";
+import { Windowed } from "../parts/windowed";
 import classes from "./chat.module.css";
 import { remove, rename, useHistory } from "./chats";
 
 type Summary = Schemas["ChatSummary"];
+const ROW = 36; // pixels
 
 export function History({ here, onPick }: { here: string | undefined; onPick?: () => void }) {
   const [words, setWords] = useState("");
   const [searched] = useDebouncedValue(words.trim(), 250);
   const history = useHistory(searched);
+  const { hasNextPage, isFetching, fetchNextPage } = history;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetching) void fetchNextPage();
+  }, [hasNextPage, isFetching, fetchNextPage]);
   const [renaming, setRenaming] = useState<Summary | null>(null);
   const [deleting, setDeleting] = useState<Summary | null>(null);
   return (
@@ -29,49 +35,68 @@ export function History({ here, onPick }: { here: string | undefined; onPick?: (
         value={words}
         onChange={(event) => setWords(event.currentTarget.value)}
       />
-      <ScrollArea flex={1} type="auto" viewportProps={{ tabIndex: 0, "aria-label": "Chats", role: "region" }}>
-        <Loaded query={history}>
-          {({ pages }) => {
-            const chats = pages.flatMap((page) => page.chats);
-            if (chats.length === 0) return <Empty>{searched ? "No chat has these words." : "No chats yet."}</Empty>;
-            return (
-              <>
-                {chats.map((chat) => (
-                  <div key={chat.id} className={classes.row} data-here={chat.id === here || undefined}>
-                    <Link
-                      href={`/chat/${chat.id}`}
-                      onClick={onPick}
-                      title={title(chat)}
-                      aria-current={chat.id === here ? "page" : undefined}
-                    >
-                      {title(chat)}
-                    </Link>
-                    <Menu position="bottom-end">
-                      <Menu.Target>
-                        <ActionIcon variant="subtle" color="gray" aria-label={`More about ${title(chat)}`}>
-                          ⋯
-                        </ActionIcon>
-                      </Menu.Target>
-                      <Menu.Dropdown>
-                        <Menu.Item onClick={() => setRenaming(chat)}>Rename</Menu.Item>
-                        <Menu.Item onClick={() => setDeleting(chat)}>Delete</Menu.Item>
-                      </Menu.Dropdown>
-                    </Menu>
-                  </div>
-                ))}
-                {history.hasNextPage && (
-                  <Button variant="subtle" fullWidth onClick={() => void history.fetchNextPage()}>
-                    Older chats
-                  </Button>
-                )}
-              </>
-            );
-          }}
-        </Loaded>
-      </ScrollArea>
+      <Loaded query={history}>
+        {({ pages }) => {
+          const chats = pages.flatMap((page) => page.chats);
+          if (chats.length === 0) return <Empty>{searched ? "No chat has these words." : "No chats yet."}</Empty>;
+          return (
+            <Windowed
+              name="Chats"
+              items={chats}
+              row={ROW}
+              total={history.hasNextPage ? -1 : chats.length}
+              keyOf={(chat) => chat.id}
+              nearEnd={more}
+              draw={(chat) => (
+                <Row
+                  chat={chat}
+                  here={chat.id === here}
+                  onPick={onPick}
+                  rename={() => setRenaming(chat)}
+                  remove={() => setDeleting(chat)}
+                />
+              )}
+            />
+          );
+        }}
+      </Loaded>
       {renaming && <Rename chat={renaming} close={() => setRenaming(null)} />}
       {deleting && <Delete chat={deleting} here={here} close={() => setDeleting(null)} />}
     </>
+  );
+}
+
+interface RowProps {
+  chat: Summary;
+  here: boolean;
+  onPick?: () => void;
+  rename: () => void;
+  remove: () => void;
+}
+
+function Row({ chat, here, onPick, rename, remove }: RowProps) {
+  return (
+    <div className={classes.row} data-here={here || undefined}>
+      <Link href={`/chat/${chat.id}`} onClick={onPick} title={title(chat)} aria-current={here ? "page" : undefined}>
+        {chat.branched_from && (
+          <span role="img" aria-label="Branch:">
+            ⑂{" "}
+          </span>
+        )}
+        {title(chat)}
+      </Link>
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <ActionIcon variant="subtle" color="gray" aria-label={`More about ${title(chat)}`}>
+            ⋯
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item onClick={rename}>Rename</Menu.Item>
+          <Menu.Item onClick={remove}>Delete</Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+    </div>
   );
 }
 

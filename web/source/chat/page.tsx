@@ -22,7 +22,7 @@ export function ChatPage() {
         closeButtonProps={{ "aria-label": "Close" }}
         size="xs"
       >
-        <div className={classes.history}>
+        <div className={`${classes.history} ${classes.drawer}`}>
           <History here={id} onPick={close} />
         </div>
       </Drawer>

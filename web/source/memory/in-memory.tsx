@@ -2,7 +2,7 @@
 import { Badge, Button, Group, Paper, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, told, type Schemas } from "../api/client";
-import { bytes, seconds } from "../parts/numbers";
+import { bytes, many, seconds } from "../parts/numbers";
 import { Failed } from "../parts/states";
 
 type Change = "unload" | "pin" | "unpin" | "warm";
@@ -59,12 +59,13 @@ export function InMemory({ name, model }: { name: string; model: Schemas["Loaded
             model.measured_bytes === null ? "not measured yet" : `measured ${bytes(model.measured_bytes)}`,
             `may grow to ${bytes(model.granted_bytes)}`,
             `cache ${model.kv.blocks_used} of ${model.kv.blocks_total} blocks`,
+            `${many(model.prefix_hit_tokens)} tokens found in it`,
           ].join(" · ")}
         </Text>
         <Text size="sm" c="dimmed">
           {[
             `${model.leases} leases`,
-            `${model.running} running`,
+            `${model.running} in the batch`,
             `${model.queue} waiting`,
             model.load_seconds === null ? "loading" : `loaded in ${seconds(model.load_seconds)}`,
             leaving(model),

@@ -3,6 +3,7 @@ import { Section } from "../parts/section";
 import { Empty, Loaded } from "../parts/states";
 import { Budget } from "./budget";
 import { InMemory } from "./in-memory";
+import { LimitsSection } from "./limits";
 import { LoadForm } from "./load";
 import { useStatus } from "./status";
 
@@ -38,6 +39,7 @@ export function MemoryPage() {
           );
         }}
       </Loaded>
+      <LimitsSection />
     </Stack>
   );
 }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from pathlib import Path as Folder
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -10,6 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from paddock.catalog.compare import Comparison
+from paddock.errors import UsageError
 from paddock.library.cleaning import Pruned
 from paddock.library.details import ModelDetails
 from paddock.library.prune import PrunePlan, UsageReport
@@ -20,6 +22,7 @@ from paddock.library.verification import FileCheck
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes.admin.answers import FAILURES, STREAM, Body, answer, event, stream
 from paddock.server.routes.admin.shapes import (
+    Carried,
     CheckedFile,
     ModelList,
     SearchHits,
@@ -62,6 +65,24 @@ class VerifyBody(Body):
     repair: bool = False
 
 
+class CarryBody(Body):
+    folder: str = Field(min_length=1, max_length=4096, description="On the server's machine, from its root on.")
+    names: list[str] = Field(default=[], max_length=1000, description="Empty is all models.")
+    dry_run: bool = False
+
+    @property
+    def place(self) -> Folder:
+        """Raises UsageError for a folder that would depend on where the server was started."""
+        place = Folder(self.folder)
+        if not place.is_absolute() or "\0" in self.folder:
+            raise UsageError(
+                f"`{self.folder[:200]}` does not begin at the root.",
+                hint="Name the whole way: `/media/disk/models`.",
+                param="folder",
+            )
+        return place
+
+
 class PrunePlanBody(Body):
     older_than_days: float | None = Field(default=None, ge=0, le=100_000)
     max_bytes: int | None = Field(default=None, ge=0, le=1 << 62)
@@ -77,6 +98,7 @@ def router(rooms: ServerRooms) -> APIRouter:
     _reading(routes, rooms)
     _changing(routes, rooms)
     _cleaning(routes, rooms)
+    _carrying(routes, rooms)
     return routes
 
 
@@ -189,6 +211,23 @@ def _cleaning(routes: APIRouter, rooms: ServerRooms) -> None:
             return (await library.remove(name)).freed_bytes
 
         return answer(await cleaning.prune(agreed, remove))
+
+
+def _carrying(routes: APIRouter, rooms: ServerRooms) -> None:
+    carrying = rooms.library.carrying
+
+    @routes.post("/export", operation_id="export_models", response_model=Carried)
+    async def export(body: CarryBody) -> Response:
+        """Copy models and their lock into a folder of the server's machine, every byte checked on its way."""
+        plan = await carrying.export(body.names, body.place, dry_run=body.dry_run)
+        names = tuple(model.name for model in plan.lock.models)
+        return answer(Carried(folder=body.folder, models=names, total_bytes=plan.total_bytes, dry_run=body.dry_run))
+
+    @routes.post("/import", operation_id="import_models", response_model=Carried)
+    async def import_(body: CarryBody) -> Response:
+        """Take in the models of a folder that an export wrote, every byte checked before a model appears."""
+        names = await carrying.import_folder(body.place, body.names, dry_run=body.dry_run)
+        return answer(Carried(folder=body.folder, models=tuple(names), total_bytes=None, dry_run=body.dry_run))
 
 
 async def _verifying(rooms: ServerRooms, names: Sequence[str], *, repair: bool) -> AsyncGenerator[bytes]:

@@ -49,6 +49,16 @@ class Verifications:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Models that went into a folder, or came out of it; or would."""
+
+    folder: str
+    models: tuple[str, ...]
+    total_bytes: int | None  # None of an import
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PullList:
     pulls: tuple[PullJob, ...]
 
