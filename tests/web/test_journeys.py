@@ -49,7 +49,9 @@ def walk(server: Process, name: str, *words: str) -> None:
 
 
 # The first visit comes first: it wants a history that is empty.
-@pytest.mark.parametrize("name", ["first_visit", "chat", "memory", "settings", "hostile", "everybody"])
+@pytest.mark.parametrize(
+    "name", ["first_visit", "chat", "branches", "pictures", "disk", "memory", "settings", "hostile", "everybody"]
+)
 def test_people_get_along_with_the_dashboard(server: Process, name: str) -> None:
     """A page that looks right and does not work is worth nothing."""
     walk(server, name)

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { barriers, call, journey } from "./browser.mjs";
 
+const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 await journey(async (page, address) => {
   const { id } = await call(address, "POST", "/admin/chats", { model: "pony" });
   const long = "a".repeat(300);
@@ -16,6 +18,13 @@ await journey(async (page, address) => {
         ],
         model: "pony",
       },
+      { role: "user", parts: [{ kind: "image", media_type: "image/png", data: PIXEL }, { kind: "text", text: "What?" }] },
+      {
+        role: "assistant",
+        parts: [{ kind: "tool_call", call: { id: "1", name: "look", arguments: JSON.stringify({ at: long }) } }],
+        model: "pony",
+      },
+      { role: "tool", parts: [{ kind: "tool_result", call_id: "1", text: long }] },
     ],
   });
   await call(address, "POST", "/admin/models/load/pony", {});

@@ -24,6 +24,11 @@ await journey(async (page, address) => {
     { role: "system", parts: [said] },
     { role: "user", parts: [said] },
     { role: "assistant", parts, model },
+    { role: "user", parts: [said, { kind: "image", media_type: "text/uri-list", data: "javascript:globalThis.caught='address'" }] },
+    { role: "user", parts: [{ kind: "image", media_type: "image/svg+xml", data: "PHN2ZyBvbmxvYWQ9ImEoKSIvPg==" }] },
+    { role: "assistant", parts: [{ kind: "tool_call", call: { id: "1", name: EVIL[0], arguments: EVIL.join() } }], model },
+    { role: "tool", parts: [{ kind: "tool_result", call_id: "1", text: EVIL.join("\n") }] },
+    { role: "assistant", parts, model },
   ];
   await call(address, "POST", `/admin/chats/${id}/messages`, { messages });
   await page.goto(`${address}/chat/${id}`);
@@ -33,6 +38,9 @@ await journey(async (page, address) => {
   await answer.locator("summary").click();
   await answer.getByText("here", { exact: true }).first().click();
   const log = page.getByRole("log");
+  await log.getByText(EVIL[0], { exact: true }).first().waitFor(); // a tool's name
+  await log.getByText(/^A picture javascript:/).waitFor();
+  assert.equal(await page.getByRole("article", { name: "Tool", exact: true }).getByText("globalThis.caught='svg'").count(), 1);
   assert.equal(await log.locator("img, script, svg, iframe, style").count(), 0);
   const targets = await log.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href") ?? ""));
   assert.deepEqual(targets.filter((target) => !target.startsWith("http")), []);

@@ -130,7 +130,7 @@ function Foreseen({ preview }: { preview: Schemas["LimitsPreview"] }) {
   const held = stays.filter((one) => one.held_by !== "");
   const over = over_bytes > 0 || over_models > 0;
   return (
-    <Alert color={leaves.length > 0 || over ? "orange" : "teal"} role="status" style={{ overflowWrap: "anywhere" }}>
+    <Alert color={leaves.length > 0 || over ? "orange" : "gray"} role="status" style={{ overflowWrap: "anywhere" }}>
       <Text size="sm">
         Models could take {bytes(preview.budget_bytes)}, at most {preview.max_models} at once.{" "}
         {leaves.length === 0 ? "No model would leave now." : "These would leave at once:"}

@@ -57,7 +57,7 @@ export function Carry({ names }: { names: string[] }) {
         {carried.isError && <Failed error={carried.error} />}
         {carried.isPending && asked && <Text role="status">{asked.dry_run ? "Looking…" : "Copying, every byte checked…"}</Text>}
         {carried.data && asked && (
-          <Alert color="teal" role="status" title={title(asked.what, carried.data)} style={{ overflowWrap: "anywhere" }}>
+          <Alert color="gray" role="status" title={title(asked.what, carried.data)} style={{ overflowWrap: "anywhere" }}>
             {carried.data.models.join(", ")}
           </Alert>
         )}

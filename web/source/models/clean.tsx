@@ -57,7 +57,7 @@ export function CleanDialog({ close }: { close: () => void }) {
         {plan.data && !pruned.isSuccess && <Preview plan={plan.data} />}
         {pruned.isError && <Failed error={pruned.error} />}
         {pruned.data && (
-          <Alert color="teal" role="status" title={`${bytes(pruned.data.freed_bytes)} came free.`}>
+          <Alert color="gray" role="status" title={`${bytes(pruned.data.freed_bytes)} came free.`}>
             {(pruned.data.failures ?? []).join(" ")}
           </Alert>
         )}
