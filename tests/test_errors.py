@@ -33,3 +33,11 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     """The drawing at the top of errors.py is what people read first."""
     drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or "")) | {"PaddockError"}
     assert drawn == {kind.__name__ for kind in leaves(errors.PaddockError)}
+
+
+def test_another_hint_leaves_the_failure_that_others_were_told_of_as_it_is() -> None:
+    told = errors.RateLimited("Too many.", hint="Wait.", retry_after_s=3.0)
+    mine = told.with_hint("Wait. Also tried: another.")
+    assert isinstance(mine, errors.RateLimited)
+    assert (str(mine), mine.hint, mine.retry_after_s) == ("Too many.", "Wait. Also tried: another.", 3.0)
+    assert (told.hint, mine.__cause__) == ("Wait.", told)

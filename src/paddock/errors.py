@@ -65,7 +65,7 @@
 Each carries a stable `code` for programs, a message that names the thing, and a `hint` that names the next step.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PaddockError(Exception):
@@ -85,6 +85,13 @@ class PaddockError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def with_hint(self, hint: str) -> Self:
+        """The same failure with another hint. Several may wait for one thing, and are told of its failure by one object."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        other.hint, other.__cause__ = hint, self
+        return other
 
 
 class UsageError(PaddockError):

@@ -1,5 +1,6 @@
 """Clients of every dialect are answered by others, through rules and failover, and see in headers by whom."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -12,6 +13,8 @@ import httpx2
 import openai
 import pytest
 
+from paddock.audit.ledger import AuditFilter
+from paddock.audit.record import AuditRow
 from tests.fakes.clouds import Act, AnthropicCloud, OpenAICloud, Reply, in_thread
 from tests.server.openai_server import Running, running_server
 
@@ -33,6 +36,19 @@ class Far:
             cloud.seen.clear()
             cloud.always = None
         self.server.rooms.routing.breakers._records.clear()
+
+    def row(self) -> AuditRow:
+        """The latest row of the audit."""
+        rooms = self.server.rooms
+
+        async def latest() -> AuditRow:
+            while rooms.life.active:  # a client has its answer a moment before the request is over
+                await asyncio.sleep(0.01)
+            recorder: Any = rooms.recorder
+            await recorder.recorder.flush()
+            return (await rooms.ledger.list(AuditFilter(), limit=1)).rows[0]
+
+        return self.server.ask(latest)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +162,9 @@ def test_before_the_first_word_another_answers(far: Far, dialect: Dialect, strea
     assert (headers["x-paddock-provider"], headers["x-paddock-model"]) == ("second", "claude-far")
     assert headers["x-paddock-attempts"] == "2"
     assert (len(far.first.asked), len(far.second.asked)) == (1, 1)
+    row = far.row()
+    assert (row.rule, row.attempts, row.provider, row.model) == ("gpt", 2, "second", "claude-far")
+    assert (row.status, row.error_code, row.completion_tokens) == (200, "", 3)
 
 
 @every_dialect
@@ -156,6 +175,42 @@ def test_after_the_first_word_the_stream_says_that_it_broke(far: Far, dialect: D
     assert "Hello" in answer.text
     assert dialect.failed(answer.text), answer.text
     assert far.second.asked == []
+    row = far.row()
+    assert (row.status, row.error_code, row.attempts, row.provider) == (200, "answer_broken_off", 1, "first")
+    assert row.bytes_out == len(answer.content)
+    assert 1 <= row.completion_tokens <= 3, "nobody told them: what was sent is counted"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_when_all_fail_the_audit_says_which_rule_led_where_and_how_often_it_was_tried(far: Far, stream: bool) -> None:
+    far.first.always = far.second.always = Act(status=401)
+    assert far.http.post(CHAT.path, json={**CHAT.body("gpt-5"), "stream": stream}).status_code == 502
+    row = far.row()
+    assert (row.rule, row.route, row.attempts, row.asked_model) == ("gpt", "rule:gpt", 2, "gpt-5")
+    assert (row.provider, row.model, row.error_code) == ("second", "claude-far", "provider_refused")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "gpt-5", "input": "Hi"}),
+        ("/v1/messages/count_tokens", MESSAGES.body("gpt-5")),
+    ],
+)
+def test_so_it_does_for_what_is_no_text(far: Far, path: str, body: dict[str, Any]) -> None:
+    far.first.always = far.second.always = Act(status=401)
+    assert far.http.post(path, json=body).status_code >= 400
+    row = far.row()
+    assert (row.rule, row.attempts, row.asked_model) == ("gpt", 2, "gpt-5")
+
+
+def test_a_rule_that_leads_nowhere_is_named_too(far: Far) -> None:
+    rule = {"match": "exact", "pattern": "lost", "targets": [{"model": "nowhere"}], "test": ["lost"]}
+    assert far.http.post("/admin/routes/lost", json=rule).status_code == 201
+    assert far.http.post(CHAT.path, json=CHAT.body("lost")).status_code == 404
+    row = far.row()
+    assert (row.rule, row.attempts, row.error_code) == ("lost", 0, "model_not_found")
+    far.http.delete("/admin/routes/lost")
 
 
 @every_dialect

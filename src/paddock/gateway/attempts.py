@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass
 from typing import Any, Final
 
+from paddock.audit.trail import note_attempt
 from paddock.errors import ModelNotFound, PaddockError, ProviderResting, ProviderTimedOut
 from paddock.gateway.breaker import Breakers, Seat
 from paddock.gateway.candidates import LOCAL
@@ -69,6 +70,7 @@ class Attempts:
                         continue
                     self._inside = target
                 self.made += 1
+                note_attempt(provider=target.provider, model=target.model, route=target.route, attempts=self.made)
                 yield target, provider
             wait_s = self._wait_s(number)
             if wait_s is None:
@@ -123,7 +125,7 @@ class Attempts:
         others = [seat for seat, error in self._failures.items() if error is not first]
         if others:
             names = ", ".join(f"`{model}` of `{provider}`" for provider, model in others)
-            first.hint = f"{first.hint} Also tried: {names}."
+            return first.with_hint(f"{first.hint} Also tried: {names}.")
         return first
 
     def _skips(self, target: Target, *, again_only: bool) -> bool:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from paddock.audit.trail import note_route
 from paddock.errors import ModelNotFound, PaddockError
 from paddock.gateway.attempts import Attempts, Means, out_of_time, seat_of
 from paddock.gateway.candidates import LOCAL
@@ -116,6 +117,7 @@ class Gateway:
 
     async def _attempts(self, request_id: str, traits: Traits) -> Attempts:
         route = await self._routes.route(traits)
+        note_route(route=route.targets[0].route if route.targets else "", rule=route.rule)
         for warning in route.warnings:
             _log.warning("route.warning", request=request_id, text=warning)
         if not route.targets:

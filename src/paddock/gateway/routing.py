@@ -69,12 +69,7 @@ class Route:
     warnings: tuple[str, ...] = ()
     failure: PaddockError | None = None  # with no targets: why
     asks: str | None = None  # the router that has to read the text before all this is certain
-
-    @property
-    def rule(self) -> str | None:
-        """The rule that decided, if one did."""
-        head, _, name = self.targets[0].route.partition(":") if self.targets else ("", "", "")
-        return name if head == "rule" else None
+    rule: str | None = None  # that decided, if one did; also when it leads nowhere
 
 
 def is_virtual(name: str) -> bool:
@@ -105,6 +100,7 @@ class _Routing:
         self._steps: list[str] = []
         self._considered: list[Considered] = []
         self._warnings: list[str] = []
+        self._rule: str | None = None
 
     def route(self) -> Route:
         asked = self._traits.model
@@ -122,6 +118,7 @@ class _Routing:
             considered=tuple(self._considered),
             warnings=tuple(self._warnings),
             failure=failure,
+            rule=self._rule,
         )
 
     def _named(self, name: str, *, default: bool) -> Sequence[Target]:
@@ -130,6 +127,7 @@ class _Routing:
         matched = self._rules.match(name)
         if matched is not None:
             rule = matched.rule
+            self._rule = rule.name
             self._steps.append(f"The rule `{rule.name}` fits `{name}`: {rule.match} `{rule.pattern}`.")
             return self._of_rule(matched)
         if self._rules.rules:

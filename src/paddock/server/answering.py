@@ -1,9 +1,10 @@
 """From what was asked for to a response, in whatever dialect: the whole answer at once, or a stream of its parts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ JSON: Final = "application/json"
 _IGNORED_MAX: Final = 16  # names in the header
 _NAME_CHARACTERS_MAX: Final = 64
 _WARNINGS_MAX: Final = 16
+_BYTES_A_TOKEN: Final = 4  # about, of most texts and tokenizers
 
 _log = get_logger("paddock.server")
 _Events = AsyncGenerator[tuple[int, AnswerEvent]]
@@ -99,12 +101,15 @@ class Answering:
             taken = _Taken(await self._accepted(events))
             number, piece = await self._first_piece(events, taken)
             renderer = self.wanted.renderer(taken.accepted)
-            self._count(piece, taken)
-            renderer.collect(self._choice(number, piece), piece.event)
-            async for number, event in events:
-                if isinstance(event, Piece):
-                    self._count(event, taken)
-                    renderer.collect(self._choice(number, event), event.event)
+            try:
+                self._count(number, piece, taken)
+                renderer.collect(self._choice(number, piece), piece.event)
+                async for number, event in events:
+                    if isinstance(event, Piece):
+                        self._count(number, event, taken)
+                        renderer.collect(self._choice(number, event), event.event)
+            finally:
+                self._count_untold(taken)
             await self._ended()
         return Response(renderer.whole(), media_type=JSON, headers=self._headers(taken.accepted))
 
@@ -162,6 +167,7 @@ class Answering:
             self.asking.record.error_code = Defect.code
             yield self.wanted.failure(unexpected())
         finally:
+            self._count_untold(taken)
             await end(first)
             await events.aclose()
 
@@ -170,7 +176,7 @@ class Answering:
             await self.wanted.ended()
 
     def _said(self, renderer: Renderer, number: int, piece: Piece, taken: "_Taken") -> bytes:
-        self._count(piece, taken)
+        self._count(number, piece, taken)
         return renderer.chunk(self._choice(number, piece), piece.event)
 
     async def _accepted(self, events: _Events) -> Accepted:
@@ -196,16 +202,26 @@ class Answering:
         """Choices are numbered through all prompts."""
         return number * self.wanted.requests[0].choices + piece.choice
 
-    def _count(self, piece: Piece, taken: "_Taken") -> None:
+    def _count(self, number: int, piece: Piece, taken: "_Taken") -> None:
         meter = self.asking.meter
         if piece.event.token_ids:
             taken.has_ids = True
             meter.tokens(len(piece.event.token_ids))
+        elif not taken.has_ids and (size := _size(piece.event)):
+            meter.first_token()
+            taken.untold[(number, piece.choice)] += size
         if piece.event.usage is not None:
+            taken.untold.pop((number, piece.choice), None)
             meter.prompt(piece.event.usage.prompt_tokens)
             if not taken.has_ids:  # others tell only how many there were
                 meter.tokens(piece.event.usage.completion_tokens)
             self.asking.record.cached_tokens += piece.event.usage.cached_tokens
+
+    def _count_untold(self, taken: "_Taken") -> None:
+        """Of an answer that broke off nobody told the tokens: they are estimated, so that the audit says how much came."""
+        if not taken.has_ids:
+            self.asking.meter.tokens(-(-sum(taken.untold.values()) // _BYTES_A_TOKEN))
+        taken.untold.clear()
 
     def _headers(self, accepted: Accepted) -> Mapping[str, str]:
         headers = {
@@ -242,3 +258,10 @@ class _Taken:
 
     accepted: Accepted
     has_ids: bool = False  # its tokens come one by one
+    untold: Counter[tuple[int, int]] = field(default_factory=Counter[tuple[int, int]])  # bytes of choices without usage
+
+
+def _size(event: GenerateEvent) -> int:
+    """Bytes of what it says."""
+    said = len(event.text.encode()) + len(event.reasoning.encode())
+    return said + sum(len(call.arguments.encode()) for call in event.tool_calls)

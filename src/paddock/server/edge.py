@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from paddock.audit.journal import Recorder
 from paddock.audit.record import RequestRecord
+from paddock.audit.trail import writing_to
 from paddock.config.schema import Server
 from paddock.errors import Defect, Overloaded, PaddockError
 from paddock.security.callers import Scope
@@ -102,7 +103,7 @@ class Edge:
         self._metrics.active.inc()
         self._life.enter(work=asked == "POST")
         self._running.enter(inner, asking)
-        with bound_contextvars(request_id=asking.id):
+        with bound_contextvars(request_id=asking.id), writing_to(asking.record):
             try:
                 await self._serve(inner, headers, asking, body, answer)
             except PaddockError as error:

@@ -21,6 +21,7 @@ from paddock.server.answering import JSON, Answering, Wanted, ignored_header
 from paddock.server.asking import asking_of, is_from_here
 from paddock.server.openai_schemas import described
 from paddock.server.problems import anthropic_error
+from paddock.server.recording import record_asked
 from paddock.server.rooms import ServerRooms
 from paddock.server.streaming import Framing, end, unless_left, watch_client
 
@@ -77,6 +78,8 @@ def router(rooms: ServerRooms) -> APIRouter:
             tenant=asking.user,
             default_model=rooms.config.model.default,
         )
+        default, audit = rooms.config.model.default, rooms.in_force.config.audit
+        record_asked(asking.record, (asked,), default=default, audit=audit)
         await check_model(rooms, asking, asked.model)
         leaving = watch_client(request.receive)
         try:
