@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from paddock.security.api_keys import KeyTerms
 from paddock.security.callers import ALL, Scope
 from paddock.server.permissions import Open, need_of
+from tests.fakes.clouds import OpenAICloud
 from tests.server.running import LAUNCH_TOKEN, TOKEN, Served, served
 
 KEY = "correct-horse-battery-staple"
@@ -140,6 +141,41 @@ async def test_a_key_may_use_the_models_that_its_patterns_name(tmp_path: Path) -
         used = answer.json()["usage"]
         assert key.tokens_today == used["total_tokens"]
         assert key.last_used_at is not None
+
+
+async def test_lists_hold_the_models_that_a_key_may_use_and_no_others(tmp_path: Path) -> None:
+    """What is listed can be asked for, in every dialect: clients offer all of it to people."""
+    async with OpenAICloud() as cloud:
+        cloud.models = ("gpt-far", "foal")
+        far = {"PADDOCK_PROVIDERS": json.dumps({"far": {"host": cloud.url}})}
+        async with served(tmp_path, **far) as server:
+            await server.rooms.library.copy("pony-vision", "eye")
+            seen: dict[str, set[str]] = {}
+            for name, patterns in {"all": (), "few": ("pony", "eye", "gpt-*"), "far": ("far/*",)}.items():
+                headers = {"x-api-key": await made(server, name, scopes=ALL, models=patterns)}
+                openai = (await server.client.get("/v1/models", headers=headers)).json()["data"]
+                seen[name] = {model["id"] for model in openai}
+                words = {**headers, "anthropic-version": "2023-06-01"}
+                page = (await server.client.get("/v1/models?limit=1000", headers=words)).json()["data"]
+                assert {model["id"] for model in page} <= seen[name]
+                tags = (await server.client.get("/api/tags", headers=headers)).json()["models"]
+                assert {model["name"] for model in tags} == {f"{each}:latest" for each in seen[name]}
+            assert {"pony", "foal", "eye", "pony-vision", "gpt-far", "far/foal"} <= seen["all"]
+            assert seen["few"] == {"pony", "eye", "gpt-far"}
+            assert seen["far"] == {"far/gpt-far", "far/foal"}
+            loaded = await server.client.post("/v1/chat/completions", json=HELLO, headers={"x-api-key": TOKEN})
+            assert loaded.status_code == 200
+            few, other = await made(server, "few too", models=("pony",)), await made(server, "other", models=("foal",))
+            for key, running in ((few, ["pony:latest"]), (other, [])):
+                answer = await server.client.get("/api/ps", headers={"x-api-key": key})
+                assert [model["name"] for model in answer.json()["models"]] == running
+            for method, path, body in (
+                ("GET", "/v1/models/pony", None),
+                ("POST", "/api/show", {"model": "pony:latest"}),
+                ("GET", "/v1/models/nothing", None),
+            ):
+                answer = await server.client.request(method, path, json=body, headers={"x-api-key": other})
+                assert (answer.status_code, code_of(answer.content)) == (403, "model_not_allowed"), path
 
 
 async def test_a_key_whose_tokens_are_used_up_waits_for_the_next_day(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from paddock.audit.ledger import AuditFilter
 from paddock.audit.record import AuditRow
-from tests.fakes.clouds import Act, AnthropicCloud, OpenAICloud, Reply, in_thread
+from tests.fakes.clouds import Act, AnthropicCloud, OllamaCloud, OpenAICloud, Reply, in_thread
 from tests.server.openai_server import Running, running_server
 
 pytestmark = pytest.mark.xdist_group("routing")
@@ -288,6 +288,37 @@ def test_models_of_others_are_listed_and_can_be_asked_by_name(far: Far) -> None:
         assert {"pony", "far-model", "claude-far"} <= {one["id"] for one in page["data"]}
         answer = client.chat.completions.create(model="first/far-model", messages=[{"role": "user", "content": "Hi"}])
     assert answer.choices[0].message.content == "Hello from afar"
+
+
+def test_ollamas_clients_see_models_of_others_and_can_ask_each_by_the_name_they_see(far: Far) -> None:
+    listed = {model["name"]: model for model in far.http.get("/api/tags").json()["models"]}
+    one = listed["far-model:latest"]
+    assert (one["remote_model"], one["remote_host"], one["size"]) == ("far-model", "first", 0)
+    assert len(one["digest"]) == 64
+    assert "remote_host" not in listed["pony:latest"]
+    asked = {"messages": [{"role": "user", "content": "Hi"}], "stream": False}
+    for name in ("far-model:latest", "claude-far:latest", "first/far-model"):
+        assert far.http.post("/api/chat", json={"model": name, **asked}).json()["message"]["content"]
+    shown = far.http.post("/api/show", json={"model": "claude-far:latest"}).json()
+    assert {"completion", "vision", "tools", "thinking"} <= set(shown["capabilities"])
+    assert shown["model_info"]["claude.context_length"] == 200_000
+    loaded = far.http.post("/api/generate", json={"model": "far-model:latest"}).json()
+    assert (loaded["done"], loaded["done_reason"]) == (True, "load"), "clients load before they ask; it is always there"
+
+
+def test_tags_in_the_names_of_another_ollama_are_part_of_them(far: Far) -> None:
+    with in_thread(OllamaCloud()) as cloud:
+        cloud.models = ("qwen3:8b", "far-model:latest")
+        body = {"kind": "ollama", "base_url": cloud.url}
+        assert far.http.put("/admin/providers/third", json=body).status_code == 200
+        names = {model["name"] for model in far.http.get("/api/tags").json()["models"]}
+        assert {"qwen3:8b", "far-model:latest", "third/far-model:latest"} <= names
+        for name in ("qwen3:8b", "third/far-model:latest"):
+            asked = {"model": name, "messages": [{"role": "user", "content": "Hi"}], "stream": False}
+            answer = far.http.post("/api/chat", json=asked)
+            assert answer.headers["x-paddock-provider"] == "third", answer.text
+        assert [seen.body["model"] for seen in cloud.asked] == ["qwen3:8b", "far-model:latest"]
+        far.http.delete("/admin/providers/third")
 
 
 def test_auto_takes_the_built_in_model_and_says_so(far: Far) -> None:

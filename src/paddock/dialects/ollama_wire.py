@@ -86,6 +86,8 @@ class ListedModel(Wire, frozen=True, kw_only=True):
     size: int
     digest: str
     details: Details
+    remote_model: str | UnsetType = UNSET  # of a model that another service answers for: its name there,
+    remote_host: str | UnsetType = UNSET  # and who that is
 
 
 class ModelList(Wire, frozen=True, kw_only=True):
@@ -122,6 +124,8 @@ class ShownModel(Wire, frozen=True, kw_only=True):
     model_info: dict[str, str | int]
     capabilities: list[str]
     modified_at: str
+    remote_model: str | UnsetType = UNSET  # as in a list
+    remote_host: str | UnsetType = UNSET
 
 
 class Version(Wire, frozen=True, kw_only=True):

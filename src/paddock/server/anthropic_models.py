@@ -2,25 +2,24 @@
 
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
-
 from paddock.dialects.anthropic_models import ListedModel, ModelPage, PageFields, capabilities_of, page_of
 from paddock.gateway.candidates import LOCAL, Candidate
 from paddock.gateway.routing import Traits
-from paddock.server.openai_models import far_models, known_model
+from paddock.security.callers import Caller
+from paddock.server.openai_models import far_models, known_model, names_of
 from paddock.server.rooms import ServerRooms
 from paddock.vocabulary import ModelInfo
 
 
-async def models_page(rooms: ServerRooms, page: PageFields) -> ModelPage:
-    """Every model that can run here, each name with its aliases behind it, a page at a time. Raises UsageError."""
+async def models_page(rooms: ServerRooms, caller: Caller, page: PageFields) -> ModelPage:
+    """Every model that `caller` may use, each name with its aliases behind it, a page at a time. Raises UsageError."""
     models = [
         _model(info, name)
         for info in await rooms.library.list()
         if info.format.runs_here
-        for name in (info.name, *info.aliases)
+        for name in names_of(info, caller)
     ]
-    models += [_far_model(one) for one in await far_models(rooms)]
+    models += [_far_model(one, name) for name, one in await far_models(rooms, caller, {model.id for model in models})]
     return page_of(models, page)
 
 
@@ -31,13 +30,13 @@ async def one_model(rooms: ServerRooms, name: str) -> ListedModel:
         raise found.failure
     target = found.targets[0]
     if target.provider != LOCAL:
-        return replace(_far_model(await known_model(rooms, target)), id=name)
+        return _far_model(await known_model(rooms, target), name)
     return _model((await rooms.library.get(target.model)).info(), name)
 
 
-def _far_model(one: Candidate) -> ListedModel:
+def _far_model(one: Candidate, name: str) -> ListedModel:
     return ListedModel(
-        id=one.name,
+        id=name,
         display_name=one.name,
         created_at=datetime.fromtimestamp(0, UTC),
         capabilities=capabilities_of(one.capabilities),

@@ -7,14 +7,19 @@ from typing import Final
 from paddock.dialects.ollama_answers import time_text
 from paddock.dialects.ollama_names import meant_by, plain, tagged
 from paddock.dialects.ollama_wire import Details, ListedModel, ModelList, RunningList, RunningModel, ShownModel
+from paddock.gateway.candidates import LOCAL, Candidate
+from paddock.gateway.routing import Target, Traits
 from paddock.pool.status import MemoryState
 from paddock.providers.naming import resolve
+from paddock.security.callers import Caller
 from paddock.server.models_document import ModelsInMemory
+from paddock.server.openai_models import far_models, known_model, names_of
 from paddock.server.rooms import ServerRooms
-from paddock.vocabulary import ModelInfo
+from paddock.vocabulary import Capabilities, ModelInfo
 
 _IN_MEMORY: Final = (MemoryState.READY, MemoryState.RESTARTING)
 _FOREVER: Final = datetime(2318, 1, 1, tzinfo=UTC)  # Ollama's own way to say that a model stays
+_NEVER: Final = time_text(datetime.fromtimestamp(0, UTC))  # nobody tells when a model elsewhere changed
 _PARAMETERS: Final = ("temperature", "top_p", "top_k", "repeat_penalty")
 
 
@@ -23,18 +28,25 @@ async def known_name(rooms: ServerRooms, name: str) -> str:
     for meant in meant_by(name):
         if await rooms.library.find(meant) is not None:
             return meant
+    elsewhere = await rooms.routing.directory.models()
+    provider, _, model = name.partition("/")
+    if elsewhere.elsewhere(name) or elsewhere.at(provider, model):  # an Ollama there has tags in its names
+        return name
     return plain(name)
 
 
-async def tags(rooms: ServerRooms) -> ModelList:
-    """Every model that can run here, each name with its aliases behind it."""
+async def tags(rooms: ServerRooms, caller: Caller) -> ModelList:
+    """Every model that `caller` may use: those here, each name with its aliases behind it, and those elsewhere."""
     listed = await rooms.library.list()
-    models = [info for info in listed if info.format.runs(embeds=info.capabilities.embeddings)]
-    return ModelList(models=[_listed(info, name) for info in models for name in (info.name, *info.aliases)])
+    here = [info for info in listed if info.format.runs(embeds=info.capabilities.embeddings)]
+    models = [_listed(info, name) for info in here for name in names_of(info, caller)]
+    taken = {model.name for model in models}
+    models += [_far_listed(one, name) for name, one in await far_models(rooms, caller, taken, tagged)]
+    return ModelList(models=models)
 
 
-async def running(rooms: ServerRooms) -> RunningList:
-    """The models in memory."""
+async def running(rooms: ServerRooms, caller: Caller) -> RunningList:
+    """The models in memory that `caller` may use."""
     status = await ModelsInMemory(rooms.pool, rooms.library, now=rooms.now).status()
     models: list[RunningModel] = []
     for name, held in status.loaded_models.items():
@@ -42,6 +54,8 @@ async def running(rooms: ServerRooms) -> RunningList:
         if record is None or held.state not in _IN_MEMORY:
             continue
         info = record.info()
+        if not names_of(info, caller):
+            continue
         stays = held.keep_alive_s is None or held.preloaded
         soon = rooms.now() if held.expires_at is None else held.expires_at  # in use: its time begins when it is idle
         in_memory = held.measured_bytes if held.measured_bytes is not None else held.predicted_bytes
@@ -61,8 +75,10 @@ async def running(rooms: ServerRooms) -> RunningList:
 
 
 async def shown(rooms: ServerRooms, name: str) -> ShownModel:
-    """The model that `name` means. Raises ModelNotFound with near names."""
-    target = await resolve(await known_name(rooms, name), find=rooms.library.get, default=rooms.config.model.default)
+    """The model that `name` means, a name that is known. Raises ModelNotFound with near names."""
+    if (far := await far_target(rooms, name)) is not None:
+        return _far_shown(await known_model(rooms, far))
+    target = await resolve(name, find=rooms.library.get, default=rooms.config.model.default)
     info = target.record.info()
     return ShownModel(
         modelfile=f"FROM {tagged(info.name)}\n",
@@ -71,14 +87,21 @@ async def shown(rooms: ServerRooms, name: str) -> ShownModel:
         license=info.license or "",
         details=_details(info),
         model_info=_model_info(info),
-        capabilities=capabilities(info),
+        capabilities=capabilities(info.capabilities),
         modified_at=time_text(info.modified_at),
     )
 
 
-def capabilities(info: ModelInfo) -> list[str]:
+async def far_target(rooms: ServerRooms, name: str) -> Target | None:
+    """Who answers under a known name when that is nobody here."""
+    if await rooms.library.find(name or rooms.config.model.default) is not None:
+        return None
+    found = await rooms.routing.directory.route(Traits(model=name))
+    return next((target for target in found.targets[:1] if target.provider != LOCAL), None)
+
+
+def capabilities(can: Capabilities) -> list[str]:
     """Ollama's words for what a model can do."""
-    can = info.capabilities
     words = {
         "completion": can.text,
         "embedding": can.embeddings,
@@ -98,6 +121,42 @@ def _listed(info: ModelInfo, name: str) -> ListedModel:
         digest=_digest(info),
         details=_details(info),
     )
+
+
+def _far_listed(one: Candidate, name: str) -> ListedModel:
+    """A model of a provider, as Ollama lists those that it asks elsewhere for: nothing of it lies here."""
+    return ListedModel(
+        name=name,
+        model=name,
+        modified_at=_NEVER,
+        size=0,
+        digest=hashlib.sha256(f"{one.provider}\n{one.name}".encode()).hexdigest(),
+        details=_far_details(one),
+        remote_model=one.name,
+        remote_host=one.provider,
+    )
+
+
+def _far_shown(one: Candidate) -> ShownModel:
+    told: dict[str, str | int] = {"general.architecture": one.family, "general.basename": one.name}
+    if one.context_window:
+        told[f"{one.family}.context_length"] = one.context_window
+    return ShownModel(
+        modelfile=f"FROM {tagged(one.name)}\n",
+        parameters="",
+        template="",
+        license="",
+        details=_far_details(one),
+        model_info=told,
+        capabilities=capabilities(one.capabilities),
+        modified_at=_NEVER,
+        remote_model=one.name,
+        remote_host=one.provider,
+    )
+
+
+def _far_details(one: Candidate) -> Details:
+    return Details(format="", family=one.family, families=[one.family], parameter_size="", quantization_level="")
 
 
 def _details(info: ModelInfo) -> Details:

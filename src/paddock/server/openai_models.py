@@ -1,28 +1,26 @@
 """The models of this server as OpenAI's API lists them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from paddock.dialects.openai_wire import Model, ModelCapabilities, ModelList
 from paddock.gateway.candidates import LOCAL, Candidate
 from paddock.gateway.routing import Target, Traits
 from paddock.pool.status import MemoryState
+from paddock.security.callers import Caller
 from paddock.server.rooms import ServerRooms
 from paddock.vocabulary import Capabilities, ModelInfo
 
 
-async def all_models(rooms: ServerRooms) -> ModelList:
-    """Every model that can run here, each name with its aliases behind it."""
+async def all_models(rooms: ServerRooms, caller: Caller) -> ModelList:
+    """Every model that `caller` may use: those here, each name with its aliases behind it, and those elsewhere."""
     loaded = _loaded(rooms)
-    models: list[Model] = []
-    for info in await rooms.library.list():
-        if info.format.runs(embeds=info.capabilities.embeddings):
-            models.append(_model(info, loaded=info.name in loaded))
-            models.extend(_model(info, loaded=info.name in loaded, alias=alias) for alias in info.aliases)
-    taken = {model.id for model in models}
-    for far in await far_models(rooms):
-        name = far.name if far.name not in taken else f"{far.provider}/{far.name}"
-        taken.add(name)
-        models.append(_far_model(far, name))
+    models = [
+        _model(info, loaded=info.name in loaded, alias=None if name == info.name else name)
+        for info in await rooms.library.list()
+        if info.format.runs(embeds=info.capabilities.embeddings)
+        for name in names_of(info, caller)
+    ]
+    models += [_far_model(one, name) for name, one in await far_models(rooms, caller, {model.id for model in models})]
     return ModelList(data=models)
 
 
@@ -39,9 +37,30 @@ async def one_model(rooms: ServerRooms, name: str) -> Model:
     return _model(info, loaded=info.name in _loaded(rooms), alias=alias)
 
 
-async def far_models(rooms: ServerRooms) -> Sequence[Candidate]:
-    """Models of providers, as they last told of them."""
-    return [one for one in (await rooms.routing.directory.models()).all if one.provider != LOCAL]
+def names_of(info: ModelInfo, caller: Caller) -> Sequence[str]:
+    """The names by which `caller` may ask for a model that is here: `check_model` lets these through."""
+    if caller.may_use(info.name):
+        return (info.name, *info.aliases)
+    return [alias for alias in info.aliases if caller.may_use(alias)]
+
+
+async def far_models(
+    rooms: ServerRooms, caller: Caller, taken: Collection[str], spelled: Callable[[str], str] = str
+) -> Sequence[tuple[str, Candidate]]:
+    """Models of providers, as they last told of them, each with the name by which `caller` may ask for it.
+
+    Where its own name is `taken`, or is not what the caller may ask for, its provider stands before it. `spelled` is how a
+    dialect writes a name.
+    """
+    found: dict[str, Candidate] = {}
+    for one in (await rooms.routing.directory.models()).all:
+        if one.provider != LOCAL:
+            names = (one.name, f"{one.provider}/{one.name}")
+            free = (name for name in names if spelled(name) not in taken and spelled(name) not in found)
+            name = next((name for name in free if caller.may_use(name)), None)
+            if name is not None:
+                found[spelled(name)] = one
+    return [*found.items()]
 
 
 async def known_model(rooms: ServerRooms, target: Target) -> Candidate:

@@ -32,7 +32,7 @@ from paddock.server import ollama_pulls
 from paddock.server.allowing import check_model
 from paddock.server.answering import JSON, Answering, Renderer, Wanted, ignored_header
 from paddock.server.asking import Asking, asking_of
-from paddock.server.ollama_models import known_name, running, shown, tags
+from paddock.server.ollama_models import far_target, known_name, running, shown, tags
 from paddock.server.openai_schemas import described
 from paddock.server.problems import ollama_error
 from paddock.server.rooms import ServerRooms
@@ -72,19 +72,21 @@ def _answering(routes: APIRouter, rooms: ServerRooms) -> None:
 
 def _looking(routes: APIRouter, rooms: ServerRooms) -> None:
     @routes.get("/tags", response_class=Response, **described(None, ModelList))
-    async def list_models() -> Response:
-        """Every model here that can be loaded, under each of its names."""
-        return _json(await tags(rooms))
+    async def list_models(request: Request) -> Response:
+        """Every model that the key may use, under each of its names."""
+        return _json(await tags(rooms, asking_of(request).caller))
 
     @routes.get("/ps", response_class=Response, **described(None, RunningList))
-    async def list_running() -> Response:
-        """The models in memory."""
-        return _json(await running(rooms))
+    async def list_running(request: Request) -> Response:
+        """The models in memory that the key may use."""
+        return _json(await running(rooms, asking_of(request).caller))
 
     @routes.post("/show", response_class=Response, **described(NameFields, ShownModel))
     async def show(request: Request) -> Response:
-        """One model that is here."""
-        return _json(await shown(rooms, parse_name(await request.body())))
+        """One model that can be asked."""
+        name = await known_name(rooms, parse_name(await request.body()))
+        await check_model(rooms, asking_of(request), name)
+        return _json(await shown(rooms, name))
 
     @routes.get("/version", response_class=Response, **described(None, Version))
     async def version() -> Response:
@@ -149,6 +151,8 @@ class _Request:
         name = await known_name(self.rooms, asked.model)
         await check_model(self.rooms, self.asking, name)
         if asked.empty:
+            if await far_target(self.rooms, name) is not None:  # is always there
+                return self._moved(asked)
             target = await resolve(name, find=self.rooms.library.get, default=self.rooms.config.model.default)
             self.asking.meter.answering(target.record.name)
             return await self._only_moved(request, asked, target.record.name)
@@ -194,6 +198,9 @@ class _Request:
                 await unless_left(self._load(asked, name), leaving)
         finally:
             await end(leaving)
+        return self._moved(asked)
+
+    def _moved(self, asked: Asked) -> Response:
         reason = "unload" if asked.leaves else "load"
         answer = nothing_said(asked, reason, self.rooms.now())
         return _json(answer, headers=ignored_header(asked.ignored))

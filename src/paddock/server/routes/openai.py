@@ -17,6 +17,7 @@ from paddock.dialects.openai_wire import ChatCompletion, Model, ModelList, TextC
 from paddock.errors import PaddockError
 from paddock.providers.provider import Accepted
 from paddock.server import anthropic_models
+from paddock.server.allowing import check_model
 from paddock.server.answering import JSON, Answering, Wanted
 from paddock.server.asking import Asking, asking_of
 from paddock.server.openai_models import all_models, one_model
@@ -62,15 +63,17 @@ def router(rooms: ServerRooms) -> APIRouter:
 
     @routes.get("/models", response_class=Response, **documented(None, ModelList))
     async def models(request: Request) -> Response:
-        """Every model here that can be loaded, under each of its names. With `anthropic-version` in Anthropic's words."""
+        """Every model that the key may use, under each of its names. With `anthropic-version` in Anthropic's words."""
+        caller = asking_of(request).caller
         if _ANTHROPIC in request.headers:
             page = parse(PageFields, dict(request.query_params))
-            return Response(encode(await anthropic_models.models_page(rooms, page)), media_type=JSON)
-        return Response(encode(await all_models(rooms)), media_type=JSON)
+            return Response(encode(await anthropic_models.models_page(rooms, caller, page)), media_type=JSON)
+        return Response(encode(await all_models(rooms, caller)), media_type=JSON)
 
     @routes.get("/models/{name:path}", response_class=Response, **documented(None, Model))
     async def model(request: Request, name: str) -> Response:
         """One of them. With `anthropic-version` in Anthropic's words."""
+        await check_model(rooms, asking_of(request), name)
         if _ANTHROPIC in request.headers:
             return Response(encode(await anthropic_models.one_model(rooms, name)), media_type=JSON)
         return Response(encode(await one_model(rooms, name)), media_type=JSON)
