@@ -239,6 +239,32 @@ async def test_deleting_all_leaves_no_row(book: ChatBook, database: Database) ->
         assert (await connection.execute(text("SELECT count(*) FROM chat_messages"))).scalar() == 0
 
 
+async def test_the_book_of_one_holds_nothing_of_another(book: ChatBook) -> None:
+    """Not even an id tells that it is there; whoever runs the server sees all, and what was kept before there were owners."""
+    ada, ben = book.of("user:ada", sees_all=False), book.of("user:ben", sees_all=False)
+    old, hers, his = await talk(book, "Before"), await talk(ada, "A secret"), await talk(ben, "A secret, too")
+    assert [chat.id for chat in (await ada.list(search="secret")).chats] == [hers]
+    for work in (ada.get(his), ada.append(old, [asked("Mine")]), ada.rename(his, "Mine"), ada.delete(his)):
+        with pytest.raises(NotFound):
+            await work
+    with pytest.raises(NotFound):
+        await ada.branch(his, at=0)
+    assert {chat.owner for chat in (await book.list()).chats} == {"", "user:ada", "user:ben"}
+    assert [chat.id for chat in (await book.list(mine=True)).chats] == [old]
+    assert (await ada.delete_all()).deleted == 1
+    assert {chat.id for chat in (await book.list()).chats} == {old, his}
+    assert len((await ben.get(his)).messages) == 2
+
+
+async def test_who_keeps_many_pushes_out_only_their_own(database: Database, clock: Clock) -> None:
+    book = book_on(database, clock, ChatLimits(chats_max=2, messages_max=10, bytes_max=10_000))
+    ada, ben = book.of("user:ada", sees_all=False), book.of("user:ben", sees_all=False)
+    kept = await talk(ben, "Mine")
+    ids = [await talk(ada, str(number)) for number in range(4)]
+    assert [chat.id for chat in (await ada.list()).chats] == [ids[3], ids[2]]
+    assert [chat.id for chat in (await ben.list()).chats] == [kept]
+
+
 async def test_what_was_deleted_is_not_in_the_file_any_more(tmp_path: Path, clock: Clock) -> None:
     """SQLite keeps deleted rows in free pages and in its log unless it is told otherwise."""
     secret = "xyzzy-plugh"

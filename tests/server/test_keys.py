@@ -211,8 +211,9 @@ async def test_every_address_says_what_it_wants(tmp_path: Path) -> None:
     assert everybody == {("GET", "/healthz"), ("GET", "/readyz")} | signing_in
     assert needs["POST", "/v1/chat/completions"] is Scope.CHAT
     assert needs["POST", "/v1/messages/count_tokens"] is Scope.CHAT
-    for path in ("/admin/users", "/admin/keys", "/admin/config", "/admin/logs", "/admin/chats", "/metrics"):
+    for path in ("/admin/users", "/admin/keys", "/admin/config", "/admin/logs", "/metrics"):
         assert needs["GET", path] is Scope.ADMIN, path
+    assert needs["GET", "/admin/chats/{chat_id}"] == {Scope.CHAT, Scope.ADMIN}
     assert need_of("GET", "/admin/nothing-yet") is Scope.ADMIN
     assert need_of("POST", "/v1/embeddings") is Scope.EMBEDDINGS
 
@@ -303,6 +304,71 @@ async def test_a_sign_in_page_learns_what_to_ask_for(tmp_path: Path) -> None:
         assert (await server.client.get("/admin/session/ways")).json() == {"password": True}
         await server.rooms.users.edit("ada", disabled=True)
         assert (await server.client.get("/admin/session/ways")).json() == {"password": False}
+
+
+async def test_each_sees_and_changes_only_their_own_conversations(tmp_path: Path) -> None:
+    """Two people and a program on one server; whoever administers sees all, and what was kept before the first key."""
+    async with served(tmp_path) as server:
+        client, place = server.client, "/admin/chats"
+        before = (await client.post(place, json={"model": "pony", "title": "From before"})).json()
+        ids, users = dict[str, str](), dict[str, str]()
+        whose: dict[str, dict[str, str]] = {"admin": {"x-api-key": TOKEN}}
+        for name in ("ada", "ben"):
+            await server.rooms.users.add(name, SecretStr(f"the password of {name}"), frozenset({Scope.CHAT}))
+            body = {"name": name, "password": f"the password of {name}"}
+            entered = await client.post("/admin/session", json=body)
+            cookie = entered.headers["set-cookie"].partition(";")[0]
+            whose[name] = {"cookie": cookie, "x-paddock-page-token": entered.json()["page_token"]}
+            users[name] = entered.json()["id"]
+            client.cookies.clear()
+        whose["key"] = {"x-api-key": await made(server, "program", scopes=frozenset({Scope.CHAT}))}
+        for name, headers in whose.items():
+            begun = await client.post(place, json={"model": "pony", "title": f"Of {name}"}, headers=headers)
+            assert begun.status_code == 201, begun.text
+            ids[name] = begun.json()["id"]
+
+        async def titles(name: str, **query: Any) -> set[str]:
+            answer = await client.get(place, params=query, headers=whose[name])
+            return {chat["title"] for chat in answer.json()["chats"]}
+
+        said = {"messages": [{"role": "user", "parts": [{"kind": "text", "text": "mine"}]}]}
+        for name in ("ada", "ben", "key"):
+            assert await titles(name) == {f"Of {name}"}
+            found = await client.post(f"{place}/search", json={"search": "Of"}, headers=whose[name])
+            assert [chat["id"] for chat in found.json()["chats"]] == [ids[name]]
+            for other in ({*ids} - {name}, {"before"}):
+                for one in other:
+                    chat_id = ids.get(one, before["id"])
+                    for method, path, body in (
+                        ("GET", f"{place}/{chat_id}", None),
+                        ("POST", f"{place}/{chat_id}/messages", said),
+                        ("PUT", f"{place}/{chat_id}/title", {"title": "Taken"}),
+                        ("PUT", f"{place}/{chat_id}/options", {"options": {}, "model": "foal"}),
+                        ("GET", f"{place}/{chat_id}/branches", None),
+                        ("POST", f"{place}/{chat_id}/branch", {"at": 0}),
+                        ("DELETE", f"{place}/{chat_id}", None),
+                    ):
+                        answer = await client.request(method, path, json=body, headers=whose[name])
+                        assert answer.status_code == 404, (name, one, method, path)
+            assert (
+                await client.post(f"{place}/{ids[name]}/messages", json=said, headers=whose[name])
+            ).status_code == 201
+        assert await titles("admin") == {"From before", "Of admin", "Of ada", "Of ben", "Of key"}
+        assert await titles("admin", mine="true") == {"From before", "Of admin"}
+        branched = await client.post(f"{place}/{ids['ada']}/branch", json={"at": 0}, headers=whose["admin"])
+        assert branched.json()["owner"] == "", "a branch is of whoever makes it"
+        for name, count in (("ada", 1), ("admin", 2)):
+            answer = await client.get(f"{place}/{ids['ada']}/branches", headers=whose[name])
+            assert len(answer.json()["chats"]) == count, "and nobody else hears of it"
+        owner = (await client.get(f"{place}/{ids['ada']}", headers=whose["admin"])).json()["owner"]
+        assert owner == users["ada"]
+        assert (await client.delete(place, params={"all": "true"}, headers=whose["ada"])).json() == {"deleted": 1}
+        assert await titles("ada") == set()
+        assert await titles("ben") == {"Of ben"}
+        vectors = {"x-api-key": await made(server, "vectors", scopes=frozenset({Scope.EMBEDDINGS}))}
+        assert code_of((await client.get(place, headers=vectors)).content) == "out_of_scope"
+        rules = {"x-api-key": await made(server, "rules", scopes=frozenset({Scope.ADMIN}))}
+        assert (await client.get(place, headers=rules)).status_code == 200
 
 
 async def test_who_guesses_passwords_has_to_wait(tmp_path: Path) -> None:

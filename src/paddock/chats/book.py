@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import CursorResult, delete, func, or_, select
+from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from paddock.chats.chats import Branches, Chat, ChatLimits, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
@@ -24,29 +24,60 @@ _ID: Final = re.compile("[0-9a-f]{1,32}")
 
 
 class ChatBook:
-    """Create, append, list, search, rename, branch, delete. Ids that are not known raise NotFound, everywhere."""
+    """Create, append, list, search, rename, branch, delete. Ids that are not known raise NotFound, everywhere.
+
+    It is the book of whoever runs the server: what others keep is in it, too. `of` is the book of one of them.
+    """
 
     def __init__(
-        self, *, database: Database, limits: ChatLimits, now: Callable[[], datetime], new_id: Callable[[], str]
+        self,
+        *,
+        database: Database,
+        limits: ChatLimits,
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+        owner: str = "",
+        sees_all: bool = True,
     ) -> None:
         """`new_id` makes ids of hexadecimal digits that are hard to meet twice."""
         self._database = database
         self._limits = limits
         self._now = now
         self._new_id = new_id
+        self._owner = owner or None
+        self._sees_all = sees_all
+
+    def of(self, owner: str, *, sees_all: bool) -> "ChatBook":
+        """The book of `owner`: what is begun in it is theirs, and what is another's is not known, unless they see all."""
+        return ChatBook(
+            database=self._database,
+            limits=self._limits,
+            now=self._now,
+            new_id=self._new_id,
+            owner=owner,
+            sees_all=sees_all,
+        )
 
     # Looking
 
     async def list(
-        self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
+        self,
+        *,
+        search: str = "",
+        model: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+        mine: bool = False,
     ) -> ChatPage:
         """Conversations, the latest first: those with `search` in title or messages, those with `model`.
 
-        `before` is the `next` of the page before.
+        `before` is the `next` of the page before; `mine` leaves out those of others for whoever sees all.
         """
         if not 1 <= limit <= PAGE_MAX:
             raise UsageError(f"A page of {limit} is none.", hint=f"Ask for 1 to {PAGE_MAX}.", param="limit")
         wanted = select(ChatRow).order_by(ChatRow.touched.desc()).limit(limit + 1)
+        if mine or not self._sees_all:
+            wanted = wanted.where(self._own())
         if before is not None:
             wanted = wanted.where(ChatRow.touched < before)
         if model is not None:
@@ -66,17 +97,17 @@ class ChatBook:
     async def get(self, chat_id: str) -> Chat:
         """One conversation, whole."""
         async with self._database.session() as session:
-            return await _whole(session, await _row(session, chat_id))
+            return await _whole(session, await self._row(session, chat_id))
 
     async def summary(self, chat_id: str) -> ChatSummary:
         """One conversation without what was said in it. It differs from an earlier one when anything has changed."""
         async with self._database.session() as session:
-            return summary_of(await _row(session, chat_id))
+            return summary_of(await self._row(session, chat_id))
 
     async def branches(self, chat_id: str) -> Branches:
         """All that came out of the same beginning, whether or not those between them are still there."""
         async with self._database.session() as session:
-            oldest = await _row(session, chat_id)
+            oldest = await self._row(session, chat_id)
             root, seen = oldest.id, {oldest.id}
             while oldest.branched_from is not None and oldest.branched_from not in seen:
                 root = oldest.branched_from
@@ -90,7 +121,8 @@ class ChatBook:
                 below = (await session.scalars(select(ChatRow).where(ChatRow.branched_from.in_(level)))).all()
                 level = [row.id for row in below if row.id not in found]
                 found |= {row.id: row for row in below}
-        ordered = sorted(found.values(), key=lambda row: (row.created_at, row.id))
+        seen_rows = [row for row in found.values() if self._sees(row)]
+        ordered = sorted(seen_rows, key=lambda row: (row.created_at, row.id))
         return Branches(chats=tuple(summary_of(row) for row in ordered[:_BRANCHES_MAX]))
 
     # Changing
@@ -98,7 +130,7 @@ class ChatBook:
     async def create(self, *, model: str, title: str | None = None) -> Chat:
         """Begin one with `model`; without a title its first message gives it one.
 
-        When there are more than are kept, the one that rested longest goes.
+        When its owner has more than are kept, the one of theirs that rested longest goes.
         """
         title = checked_title(title) if title is not None else ""
         async with self._database.session(exclusive=True) as session:
@@ -118,7 +150,7 @@ class ChatBook:
         for message in messages:
             check_message(message)
         async with self._database.session(exclusive=True) as session:
-            row = await _row(session, chat_id)
+            row = await self._row(session, chat_id)
             if after is not None and after != row.length:
                 raise WentOn(
                     f"The conversation `{row.id}` went on elsewhere: it has {row.length} messages, not {after}.",
@@ -142,14 +174,14 @@ class ChatBook:
         """Give it another title."""
         title = checked_title(title)
         async with self._database.session(exclusive=True) as session:
-            row = await _row(session, chat_id)
+            row = await self._row(session, chat_id)
             row.title, row.title_folded = title, folded(title)
             return summary_of(row)
 
     async def set_options(self, chat_id: str, options: ChatOptions, *, model: str | None = None) -> ChatSummary:
         """How its next answers are asked for, and of whom; None leaves the model as it is."""
         async with self._database.session(exclusive=True) as session:
-            row = await _row(session, chat_id)
+            row = await self._row(session, chat_id)
             told = msgspec.to_builtins(options)
             row.options = {name: value for name, value in told.items() if value is not None} or None
             if model is not None:
@@ -159,7 +191,7 @@ class ChatBook:
     async def branch(self, chat_id: str, *, at: int) -> Chat:
         """A new conversation with everything up to the message at position `at`, -1 being nothing. The other one stays."""
         async with self._database.session(exclusive=True) as session:
-            row = await _row(session, chat_id)
+            row = await self._row(session, chat_id)
             if not -1 <= at < row.length:
                 raise NotFound(
                     f"The conversation `{row.id}` has no message {at}.",
@@ -179,7 +211,7 @@ class ChatBook:
     async def delete(self, chat_id: str) -> ChatSummary:
         """Delete one for good; what it was."""
         async with self._database.session(exclusive=True) as session:
-            row = await _row(session, chat_id)
+            row = await self._row(session, chat_id)
             was = summary_of(row)
             await session.execute(delete(ChatMessageRow).where(ChatMessageRow.chat_id == row.id))
             await session.execute(delete(ChatRow).where(ChatRow.id == row.id))
@@ -187,10 +219,12 @@ class ChatBook:
         return was
 
     async def delete_all(self) -> ChatsDeleted:
-        """Delete every conversation for good."""
+        """Delete every conversation for good that is in this book."""
+        which = true() if self._sees_all else self._own()
         async with self._database.session(exclusive=True) as session:
-            await session.execute(delete(ChatMessageRow))
-            gone = await session.execute(delete(ChatRow))
+            theirs = select(ChatRow.id).where(which)
+            await session.execute(delete(ChatMessageRow).where(ChatMessageRow.chat_id.in_(theirs)))
+            gone = await session.execute(delete(ChatRow).where(which))
             assert isinstance(gone, CursorResult), "a deletion tells how many rows it took"
             count = gone.rowcount
         await self._database.forget_deleted()
@@ -211,14 +245,30 @@ class ChatBook:
             touched=await _next_touch(session),
             created_at=now,
             updated_at=now,
+            owner=self._owner,
         )
         session.add(row)
         await session.flush()
-        superfluous = select(ChatRow.id).order_by(ChatRow.touched.desc()).offset(self._limits.chats_max)
+        theirs = select(ChatRow.id).where(self._own())
+        superfluous = theirs.order_by(ChatRow.touched.desc()).offset(self._limits.chats_max)
         if old := (await session.scalars(superfluous)).all():
             await session.execute(delete(ChatMessageRow).where(ChatMessageRow.chat_id.in_(old)))
             await session.execute(delete(ChatRow).where(ChatRow.id.in_(old)))
         return row
+
+    async def _row(self, session: AsyncSession, chat_id: str) -> ChatRow:
+        row = await session.get(ChatRow, chat_id) if _ID.fullmatch(chat_id) else None
+        if row is None or not self._sees(row):
+            raise NotFound(
+                f"There is no conversation `{chat_id[:64]}`.", hint="`paddock chat --list` shows those that are kept."
+            )
+        return row
+
+    def _sees(self, row: ChatRow) -> bool:
+        return self._sees_all or row.owner == self._owner
+
+    def _own(self) -> ColumnElement[bool]:
+        return ChatRow.owner.is_(None) if self._owner is None else ChatRow.owner == self._owner
 
     def _check_room(self, row: ChatRow) -> None:
         limits = self._limits
@@ -231,15 +281,6 @@ class ChatBook:
         raise TooLarge(
             f"The conversation `{row.id}` would have {what}.", hint=f"Begin a new one, or raise `{setting}`."
         )
-
-
-async def _row(session: AsyncSession, chat_id: str) -> ChatRow:
-    row = await session.get(ChatRow, chat_id) if _ID.fullmatch(chat_id) else None
-    if row is None:
-        raise NotFound(
-            f"There is no conversation `{chat_id[:64]}`.", hint="`paddock chat --list` shows those that are kept."
-        )
-    return row
 
 
 async def _whole(session: AsyncSession, row: ChatRow) -> Chat:

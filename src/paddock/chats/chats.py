@@ -36,6 +36,7 @@ class ChatSummary:
     options: ChatOptions
     created_at: datetime
     updated_at: datetime
+    owner: str = ""  # `user:…` or `key:…`; empty is whoever runs the server, and everybody where no key is wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,6 @@ class ChatsDeleted:
 class ChatLimits:
     """How much is kept."""
 
-    chats_max: int  # conversations; the one that rested longest goes when one more begins
+    chats_max: int  # conversations of one owner; the one that rested longest goes when one more begins
     messages_max: int  # of one conversation
     bytes_max: int  # of the messages of one conversation

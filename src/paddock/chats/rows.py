@@ -98,4 +98,5 @@ def _summary(row: ChatRow) -> dict[str, Any]:
         "options": msgspec.convert(row.options or {}, ChatOptions),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+        "owner": row.owner or "",
     }

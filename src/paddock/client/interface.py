@@ -109,7 +109,13 @@ class SavedChats(Protocol):
     """Conversations that are kept. `ChatBook` is one; its docstrings hold for every other."""
 
     async def list(
-        self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
+        self,
+        *,
+        search: str = "",
+        model: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+        mine: bool = False,
     ) -> ChatPage: ...
 
     async def get(self, chat_id: str) -> Chat: ...

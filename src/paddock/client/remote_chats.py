@@ -20,12 +20,18 @@ class RemoteChats:
         self._connection = connection
 
     async def list(
-        self, *, search: str = "", model: str | None = None, limit: int = 50, before: int | None = None
+        self,
+        *,
+        search: str = "",
+        model: str | None = None,
+        limit: int = 50,
+        before: int | None = None,
+        mine: bool = False,
     ) -> ChatPage:
+        wanted = {"model": model, "limit": limit, "before": before, "mine": mine}
         if search:
-            wanted = {"search": search, "model": model, "limit": limit, "before": before}
-            return await self._connection.post(f"{_CHATS}/search", ChatPage, wanted)
-        return await self._connection.get(_CHATS, ChatPage, model=model, limit=limit, before=before)
+            return await self._connection.post(f"{_CHATS}/search", ChatPage, {"search": search, **wanted})
+        return await self._connection.get(_CHATS, ChatPage, **wanted)
 
     async def get(self, chat_id: str) -> Chat:
         return await self._connection.get(_of(chat_id), Chat)

@@ -421,7 +421,8 @@ class Library(Section):
 class Chats(Section):
     keep: Switch = Field(default=True, description="Whether `paddock chat` keeps conversations, in the database.")
     count_max: Count = Field(
-        default=1000, description="Conversations kept; the one that rested longest goes when one more begins."
+        default=1000,
+        description="Conversations kept of each user or key; the one that rested longest goes when one more begins.",
     )
     messages_max: Count = Field(default=4000, description="The most messages of one conversation.")
     bytes_max: Size = Field(default=parse_size("16MB"), description="The most that one conversation takes.")

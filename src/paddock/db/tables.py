@@ -189,6 +189,9 @@ class ChatRow(Table):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     options: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # how its answers are asked for
+    owner: Mapped[str | None] = mapped_column(
+        String(64), index=True
+    )  # `user:…`, `key:…`; None is whoever runs the server
 
 
 class ChatMessageRow(Table):

@@ -33,12 +33,23 @@ class Caller:
     key_id: str | None = None  # of a key with limits of its own
     session: str | None = None  # the digest of the session's token, where a browser asks
 
-    def check_scope(self, scope: Scope) -> None:
-        """Raises OutOfScope when it may not do that."""
-        if scope not in self.scopes:
+    @property
+    def owner(self) -> str:
+        """Whose what it keeps is; empty for whoever runs the server, by its own key or on this machine."""
+        return "" if self.id in _OWNERS else self.id
+
+    @property
+    def sees_all(self) -> bool:
+        """Also what others keep."""
+        return Scope.ADMIN in self.scopes
+
+    def check_scope(self, *scopes: Scope) -> None:
+        """Raises OutOfScope when it may do none of that."""
+        if self.scopes.isdisjoint(scopes):
             has = ", ".join(sorted(self.scopes)) or "nothing"
+            wanted = " or ".join(f"`{scope}`" for scope in sorted(scopes))
             raise OutOfScope(
-                f"This wants the scope `{scope}`, and `{self.name}` has {has}.",
+                f"This wants the scope {wanted}, and `{self.name}` has {has}.",
                 hint="Use another key, or let whoever runs this server give it the scope.",
             )
 
@@ -58,6 +69,7 @@ class Caller:
 ANYONE: Final = Caller(id="", name="anyone")  # no key was ever made: whoever reaches the loopback address
 ADMIN: Final = Caller(id="admin", name="PADDOCK_ADMIN_KEY")
 LOCAL: Final = Caller(id="local", name="this user's own programs")  # by the token in the state file
+_OWNERS: Final = ("", "admin", "local")
 LAUNCHED: Final = Caller(id="launch", name="a launched program", scopes=SPEAKING)
 
 

@@ -154,8 +154,8 @@ class Edge:
         asking.caller = await self._gate.caller(key, cookie)
         if asking.caller.session is not None and cookie is not None:
             check_page(method, headers, cookie)
-        if isinstance(need, Scope):
-            asking.caller.check_scope(need)
+        if not isinstance(need, Open):
+            asking.caller.check_scope(*({need} if isinstance(need, Scope) else need))
         await self._gate.admit(asking.caller)
 
     def _record(self, scope: Request, asking: Asking, body: Body, answer: "_Answer") -> None:

@@ -13,7 +13,7 @@ class Open(StrEnum):
     ANY_KEY = "any key"
 
 
-Need = Scope | Open
+Need = Scope | frozenset[Scope] | Open  # of several scopes any
 
 _EXACT: Final[dict[str, Need]] = {
     "/healthz": Open.EVERYBODY,
@@ -41,6 +41,7 @@ _BELOW: Final[tuple[tuple[str, Need], ...]] = (
     ("/v1/models/", Open.ANY_KEY),
     ("/v1/", Scope.CHAT),
     ("/api/", Scope.CHAT),
+    ("/admin/chats", frozenset({Scope.CHAT, Scope.ADMIN})),
     ("/admin/models", Scope.LIBRARY),
     ("/admin/library", Scope.LIBRARY),
     ("/admin/pulls", Scope.LIBRARY),

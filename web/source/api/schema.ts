@@ -467,12 +467,12 @@ export interface paths {
         put?: never;
         /**
          * Create
-         * @description Begin a conversation. When there are more than are kept, the one that rested longest goes.
+         * @description Begin a conversation. When its owner has more than are kept, the one that rested longest goes.
          */
         post: operations["create_chat"];
         /**
          * Delete All
-         * @description Delete every conversation for good.
+         * @description Delete every conversation for good that one sees.
          */
         delete: operations["delete_all_chats"];
         options?: never;
@@ -846,6 +846,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner?: string;
             /** Messages */
             messages: components["schemas"]["SavedMessage"][];
         };
@@ -908,6 +913,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /**
+             * Owner
+             * @default
+             */
+            owner?: string;
         };
         /**
          * ChatsDeleted
@@ -1957,6 +1967,12 @@ export interface components {
              * @description The `next` of the page before.
              */
             before?: number | null;
+            /**
+             * Mine
+             * @description Not those of others, for whoever sees all.
+             * @default false
+             */
+            mine?: boolean;
         };
         /**
          * SearchHit
@@ -4598,6 +4614,8 @@ export interface operations {
                 limit?: number;
                 /** @description The `next` of the page before. */
                 before?: number | null;
+                /** @description Not those of others, for whoever sees all. */
+                mine?: boolean;
             };
             header?: never;
             path?: never;

@@ -92,7 +92,7 @@ async def _kept_chats(desk: Desk, *, wanted: bool) -> "AsyncGenerator[SavedChats
 async def _resumed(chats: "SavedChats", which: str) -> "Chat":
     if which != _LAST:
         return await chats.get(which)
-    latest = (await chats.list(limit=1)).chats
+    latest = (await chats.list(limit=1, mine=True)).chats
     if not latest:
         raise UsageError("No conversation is kept yet.", hint="Begin one: `paddock chat`.")
     return await chats.get(latest[0].id)

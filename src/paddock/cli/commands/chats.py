@@ -96,6 +96,7 @@ _COLUMNS = (
     Column(title="messages", right=True, rank=3),
     Column(title="last said", rank=2),
 )
+_OWNER = Column(title="whose", rank=4)
 
 
 def _show_list(screen: Screen, page: ChatPage, now: datetime) -> None:
@@ -105,7 +106,11 @@ def _show_list(screen: Screen, page: ChatPage, now: datetime) -> None:
     rows: list[list[Cell]] = [
         [chat.id, chat.title, chat.model, str(chat.length), ago(chat.updated_at, now)] for chat in page.chats
     ]
-    show_table(screen, _COLUMNS, rows)
+    if any(chat.owner for chat in page.chats):  # of a server with users or keys
+        rows = [[*row, chat.owner] for row, chat in zip(rows, page.chats, strict=True)]
+        show_table(screen, (*_COLUMNS, _OWNER), rows)
+    else:
+        show_table(screen, _COLUMNS, rows)
     if page.next is not None:
         screen.line("There are more: `--limit` shows them, `--search` finds one.")
 

@@ -1,15 +1,16 @@
-"""`/admin/chats/*`: conversations that are kept."""
+"""`/admin/chats/*`: conversations that are kept. Each sees and changes its own; who may administer sees all."""
 
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from paddock.chats.book import PAGE_MAX
+from paddock.chats.book import PAGE_MAX, ChatBook
 from paddock.chats.chats import Branches, Chat, ChatOptions, ChatPage, ChatsDeleted, ChatSummary
 from paddock.chats.messages import PARTS_MAX, MessagePart, NewMessage, PartKind, Role, Timing
+from paddock.server.asking import asking_of
 from paddock.server.documents import encode
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes.admin.answers import FAILURES, Body, answer
@@ -30,6 +31,7 @@ class SearchBody(Body):
     model: Model | None = None
     limit: int = Field(default=50, ge=1, le=PAGE_MAX)
     before: int | None = Field(default=None, ge=0, description="The `next` of the page before.")
+    mine: bool = Field(default=False, description="Not those of others, for whoever sees all.")
 
 
 class ChatBody(Body):
@@ -117,6 +119,12 @@ class OptionsBody(Body):
     model: Model | None = Field(default=None, description="Who answers; null leaves that as it is.")
 
 
+def _book(rooms: ServerRooms, request: Request) -> ChatBook:
+    """The book as whoever asks sees it: their own, or all of it."""
+    caller = asking_of(request).caller
+    return rooms.chats.of(caller.owner, sees_all=caller.sees_all)
+
+
 def router(rooms: ServerRooms) -> APIRouter:
     routes = APIRouter(prefix="/chats", responses=FAILURES)
     _reading(routes, rooms)
@@ -125,25 +133,31 @@ def router(rooms: ServerRooms) -> APIRouter:
 
 
 def _reading(routes: APIRouter, rooms: ServerRooms) -> None:
-    chats = rooms.chats
-
     @routes.get("", operation_id="list_chats", response_model=ChatPage)
     async def list_chats(
+        request: Request,
         model: Annotated[str | None, Query(max_length=512)] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
         before: Annotated[int | None, Query(ge=0, description="The `next` of the page before.")] = None,
+        mine: Annotated[bool, Query(description="Not those of others, for whoever sees all.")] = False,
     ) -> Response:
         """Conversations that are kept, the latest first, without what was said in them."""
-        return answer(await chats.list(model=model, limit=limit, before=before))
+        return answer(await _book(rooms, request).list(model=model, limit=limit, before=before, mine=mine))
 
     @routes.post("/search", operation_id="search_chats", response_model=ChatPage)
-    async def search_chats(body: SearchBody) -> Response:
+    async def search_chats(request: Request, body: SearchBody) -> Response:
         """The same with words in titles and messages. They come in the body: addresses end up in logs."""
-        return answer(await chats.list(search=body.search, model=body.model, limit=body.limit, before=body.before))
+        found = await _book(rooms, request).list(
+            search=body.search, model=body.model, limit=body.limit, before=body.before, mine=body.mine
+        )
+        return answer(found)
 
     @routes.get("/{chat_id}", operation_id="get_chat", response_model=Chat)
-    async def get_chat(chat_id: Id, if_none_match: Annotated[str | None, Header(max_length=200)] = None) -> Response:
+    async def get_chat(
+        request: Request, chat_id: Id, if_none_match: Annotated[str | None, Header(max_length=200)] = None
+    ) -> Response:
         """One conversation, whole. 304 and nothing when it is as the `etag` in `if-none-match` says."""
+        chats = _book(rooms, request)
         tag = _tag(await chats.summary(chat_id))
         if if_none_match == tag:
             return Response(status_code=304, headers={"etag": tag})
@@ -152,53 +166,52 @@ def _reading(routes: APIRouter, rooms: ServerRooms) -> None:
         return whole
 
     @routes.get("/{chat_id}/branches", operation_id="list_branches", response_model=Branches)
-    async def branches(chat_id: Id) -> Response:
+    async def branches(request: Request, chat_id: Id) -> Response:
         """A conversation and all that came out of the same beginning, without what was said in them."""
-        return answer(await chats.branches(chat_id))
+        return answer(await _book(rooms, request).branches(chat_id))
 
 
 def _writing(routes: APIRouter, rooms: ServerRooms) -> None:
-    chats = rooms.chats
-
     @routes.post("", operation_id="create_chat", response_model=Chat, status_code=201)
-    async def create(body: ChatBody) -> Response:
-        """Begin a conversation. When there are more than are kept, the one that rested longest goes."""
-        return answer(await chats.create(model=body.model, title=body.title), 201)
+    async def create(request: Request, body: ChatBody) -> Response:
+        """Begin a conversation. When its owner has more than are kept, the one that rested longest goes."""
+        return answer(await _book(rooms, request).create(model=body.model, title=body.title), 201)
 
     @routes.post("/{chat_id}/messages", operation_id="append_to_chat", response_model=SavedMessages, status_code=201)
-    async def append(chat_id: Id, body: MessagesBody) -> Response:
+    async def append(request: Request, chat_id: Id, body: MessagesBody) -> Response:
         """Write down what was said next."""
         messages = [message.message() for message in body.messages]
-        saved = await chats.append(chat_id, messages, after=body.after)
+        saved = await _book(rooms, request).append(chat_id, messages, after=body.after)
         return answer(SavedMessages(messages=tuple(saved)), 201)
 
     @routes.put("/{chat_id}/title", operation_id="rename_chat", response_model=ChatSummary)
-    async def rename(chat_id: Id, body: TitleBody) -> Response:
+    async def rename(request: Request, chat_id: Id, body: TitleBody) -> Response:
         """Give a conversation another title."""
-        return answer(await chats.rename(chat_id, body.title))
+        return answer(await _book(rooms, request).rename(chat_id, body.title))
 
     @routes.post("/{chat_id}/branch", operation_id="branch_chat", response_model=Chat, status_code=201)
-    async def branch(chat_id: Id, body: BranchBody) -> Response:
+    async def branch(request: Request, chat_id: Id, body: BranchBody) -> Response:
         """A new conversation with everything up to one message. The other one stays as it is."""
-        return answer(await chats.branch(chat_id, at=body.at), 201)
+        return answer(await _book(rooms, request).branch(chat_id, at=body.at), 201)
 
     @routes.put("/{chat_id}/options", operation_id="set_chat_options", response_model=ChatSummary)
-    async def set_options(chat_id: Id, body: OptionsBody) -> Response:
+    async def set_options(request: Request, chat_id: Id, body: OptionsBody) -> Response:
         """How the next answers of a conversation are asked for, and of whom."""
         options = ChatOptions(**body.options.model_dump())
-        return answer(await chats.set_options(chat_id, options, model=body.model))
+        return answer(await _book(rooms, request).set_options(chat_id, options, model=body.model))
 
     @routes.delete("/{chat_id}", operation_id="delete_chat", response_model=ChatSummary)
-    async def delete(chat_id: Id) -> Response:
+    async def delete(request: Request, chat_id: Id) -> Response:
         """Delete a conversation for good; the answer is what it was."""
-        return answer(await chats.delete(chat_id))
+        return answer(await _book(rooms, request).delete(chat_id))
 
     @routes.delete("", operation_id="delete_all_chats", response_model=ChatsDeleted)
     async def delete_all(
+        request: Request,
         everything: Annotated[Literal["true"], Query(alias="all", description="Says that it is no mistake.")],
     ) -> Response:
-        """Delete every conversation for good."""
-        return answer(await chats.delete_all())
+        """Delete every conversation for good that one sees."""
+        return answer(await _book(rooms, request).delete_all())
 
 
 def _tag(summary: ChatSummary) -> str:
