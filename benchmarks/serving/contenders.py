@@ -13,7 +13,7 @@ from benchmarks.gguf_model import as_gguf
 from benchmarks.models import CACHE, hub_cache
 from benchmarks.serving.engine_alone import EngineServing, engine_serving
 from benchmarks.serving.environments import MLX_LM, VLLM_MLX, XLLAMACPP
-from benchmarks.serving.http import HttpServing, client
+from benchmarks.serving.http import HttpServing, asking
 from benchmarks.serving.processes import free_port, server_process, wait_until_it_answers
 from benchmarks.serving.serving import Contender, Serving
 from paddock.runner.mlx.blas import candidates
@@ -66,9 +66,10 @@ async def paddock_serve(model: str, *, hub_home: Path) -> AsyncGenerator[HttpSer
     log = _LOGS / "paddock.log"
     with tempfile.TemporaryDirectory() as folder:
         variables = {"PADDOCK_HOME": folder, "PADDOCK_SERVER__PORT": str(port), "HF_HOME": str(hub_home)}
-        async with server_process([_PADDOCK, "serve"], variables, log=log) as process, client() as asking:
-            await wait_until_it_answers(f"{address}/readyz", process, log, asking, every_s=0.02)
-            yield HttpServing(address, model, process, asking)
+        async with server_process([_PADDOCK, "serve"], variables, log=log) as process:
+            await wait_until_it_answers(f"{address}/readyz", process, log, every_s=0.02)
+            async with asking(address, model, process) as serving:
+                yield serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,10 @@ class Peer:
         filled = [each.format(model=weights, port=port) for each in self.arguments]
         command = [await asyncio.to_thread(self.python), *filled]
         preload = same_blas() if self.fast_blas else None
-        async with server_process(command, {}, log=log, preload=preload) as process, client() as asking:
-            await wait_until_it_answers(f"{address}/v1/models", process, log, asking)
-            yield HttpServing(address, str(weights), process, asking)
+        async with server_process(command, {}, log=log, preload=preload) as process:
+            await wait_until_it_answers(f"{address}/v1/models", process, log)
+            async with asking(address, str(weights), process) as serving:
+                yield serving
 
 
 @dataclass(frozen=True, slots=True)

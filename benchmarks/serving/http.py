@@ -3,26 +3,26 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import httpx2
 import psutil
 
 from benchmarks.asking import Answer, Ask, Incomplete, checked
+from benchmarks.serving.light_client import Broken, LightClient, Received
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.02
-_NO_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+_OK: Final = 200
 
 
 class HttpServing:
     """One server. Lines are taken apart after the answer has ended, so that reading them delays nobody."""
 
-    def __init__(self, address: str, model: str, process: psutil.Process, client: httpx2.AsyncClient) -> None:
+    def __init__(self, address: str, model: str, process: psutil.Process, client: LightClient) -> None:
         self.address = address
-        self.client = client
+        self._client = client
         self._model = model
         self._process = process
 
@@ -39,37 +39,40 @@ class HttpServing:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        encoded = json.dumps(body).encode()
         asked_at = time.perf_counter()
         for _ in range(_TRIES):
-            if (lines := await self._lines(body)) is not None:
-                return checked(ask, _taken_apart(asked_at, lines))
+            if (received := await self._received(encoded)) is not None:
+                return checked(ask, _taken_apart(asked_at, received.lines()))
             await asyncio.sleep(_PAUSE_S)
         raise RuntimeError(f"{self.address} ends connections without a word")
 
-    async def _lines(self, body: dict[str, Any]) -> list[tuple[float, str]] | None:
-        """When each line came; None when there was no answer, because its listen queue was full. That wait counts."""
-        lines: list[tuple[float, str]] = []
+    async def _received(self, body: bytes) -> Received | None:
+        """None when there was no answer, because its listen queue was full. That wait counts."""
         try:
-            async with self.client.stream("POST", f"{self.address}/v1/completions", json=body) as response:
-                if response.status_code != httpx2.codes.OK:
-                    raise RuntimeError(f"status {response.status_code}: {(await response.aread())[:500]!r}")
-                async for line in response.aiter_lines():
-                    lines.append((time.perf_counter(), line))
-        except httpx2.TransportError as error:
-            if lines:
-                raise Incomplete(f"the stream broke: {error!r}") from error
+            received = await self._client.post("/v1/completions", body)
+        except Broken as error:
+            if error.begun:
+                raise Incomplete(f"the stream broke: {error}") from error
             return None
-        return lines
+        except OSError:
+            return None
+        if received.status != _OK:
+            raise RuntimeError(f"status {received.status}: {received.body[:500]!r}")
+        return received
 
 
 @asynccontextmanager
-async def client() -> AsyncGenerator[httpx2.AsyncClient]:
-    """Without proxies and without limits: a peer that hangs is the row's matter."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=None, limits=_NO_LIMITS) as made:
-        yield made
+async def asking(address: str, model: str, process: psutil.Process) -> AsyncGenerator[HttpServing]:
+    """The server at `address`. A peer that hangs is the row's matter."""
+    client = LightClient(address)
+    try:
+        yield HttpServing(address, model, process, client)
+    finally:
+        client.close()
 
 
-def _taken_apart(asked_at: float, lines: list[tuple[float, str]]) -> Answer:
+def _taken_apart(asked_at: float, lines: Iterable[tuple[float, str]]) -> Answer:
     times: list[float] = []
     texts: list[str] = []
     usage: dict[str, Any] | None = None

@@ -48,18 +48,17 @@ async def server_process(
         await asyncio.to_thread(_end, process, end_s)
 
 
-async def wait_until_it_answers(
-    address: str, process: psutil.Process, log: Path, client: httpx2.AsyncClient, *, every_s: float = 0.1
-) -> None:
+async def wait_until_it_answers(address: str, process: psutil.Process, log: Path, *, every_s: float = 0.1) -> None:
     """Raises RuntimeError with the end of its log when it ends or takes too long."""
     until = time.monotonic() + START_S
-    while time.monotonic() < until and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        try:
-            if (await client.get(address, timeout=5)).status_code == httpx2.codes.OK:
-                return
-        except httpx2.HTTPError:
-            pass
-        await asyncio.sleep(every_s)
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        while time.monotonic() < until and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            try:
+                if (await client.get(address)).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                pass
+            await asyncio.sleep(every_s)
     raise RuntimeError(f"it did not start: {_tail(log)}")
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -90,6 +91,7 @@ def _capabilities(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=64)  # every request asks it of the same few
 def is_loopback(host: str) -> bool:
     """True for this machine's own names and addresses."""
     if host.lower() in _LOOPBACK_NAMES:

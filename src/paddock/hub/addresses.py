@@ -7,6 +7,7 @@ socket opens. A hub that was configured on a private network may redirect within
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from paddock.errors import HubUnreachable, TransferFailed
@@ -67,6 +68,7 @@ _HINT = (
 )
 
 
+@lru_cache(maxsize=64)  # every request asks it of the same few
 def is_loopback(host: str) -> bool:
     """True for the names and addresses of this machine itself."""
     if host == "localhost":

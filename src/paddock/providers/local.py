@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from paddock.config.schema import Config, Options, model_options
@@ -200,9 +201,15 @@ def _is_reranker(record: ModelRecord) -> bool:
 
 def _accepted(target: Target) -> Accepted:
     record = target.record
-    return Accepted(model=record.name, provider="local", route=target.route, fingerprint=_fingerprint(record))
+    return Accepted(
+        model=record.name,
+        provider="local",
+        route=target.route,
+        fingerprint=_fingerprint(record.name, record.fingerprint),
+    )
 
 
-def _fingerprint(record: ModelRecord) -> str:
+@lru_cache(maxsize=64)
+def _fingerprint(name: str, fingerprint: str) -> str:
     """Another one when the model's files or the program changed: answers to the same seed may differ then."""
-    return "fp_" + hashlib.sha256(f"{VERSION}:{record.name}:{record.fingerprint}".encode()).hexdigest()[:12]
+    return "fp_" + hashlib.sha256(f"{VERSION}:{name}:{fingerprint}".encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -87,16 +87,14 @@ def start_logging(settings: Log, *, stream: TextIO, folder: Path, tail: LogTail)
 
     A file that cannot be written (a full disk) is tried again with the next line; it never stops anything.
     """
-    handlers: list[logging.Handler] = [_StreamHandler(stream), _TailHandler(tail)]
     text = settings.format == "text" or (settings.format == "auto" and stream.isatty())
-    handlers[0].setFormatter(_formatter(_for_people(stream) if text else _json))
+    kept = None
     if settings.file:
-        kept = _FileHandler(folder / FILE_NAME, bytes_max=settings.file_bytes_max, files_max=settings.files_max)
-        kept.setFormatter(_formatter(_json))
-        handlers.append(kept)
+        kept = _File(folder / FILE_NAME, bytes_max=settings.file_bytes_max, files_max=settings.files_max)
+    handler = _Handler(stream, tail, kept, people=_for_people(stream) if text else None)
     root = logging.getLogger()
     before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in QUIET}
-    root.handlers[:] = handlers
+    root.handlers[:] = [handler]
     set_level(settings.level)
     logging.captureWarnings(capture=True)
     try:
@@ -107,8 +105,7 @@ def start_logging(settings: Log, *, stream: TextIO, folder: Path, tail: LogTail)
         root.setLevel(level)
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-        for handler in handlers:
-            handler.close()
+        handler.close()
 
 
 # How a line is made
@@ -122,16 +119,6 @@ def _shared() -> list[Any]:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _without_texts,
     ]
-
-
-def _formatter(render: Any) -> ProcessorFormatter:
-    # Our own events and those of libraries pass through the same processors.
-    return ProcessorFormatter(
-        processors=[*_shared(), ProcessorFormatter.remove_processors_meta, render],
-        foreign_pre_chain=[],
-        keep_exc_info=False,
-        keep_stack_info=False,
-    )
 
 
 def _name_foreign(_: Any, __: str, event: Event) -> Event:
@@ -182,23 +169,23 @@ def _short(path: str) -> str:
     return "/".join(Path(path).parts[-3:])
 
 
+_HEAD: Final = ("time", "level", "event")
 _encode_json: Final = msgspec.json.Encoder(enc_hook=repr)
 
 
-def _json(_: Any, __: str, event: Event) -> str:
-    first = {"time": event.pop("time"), "level": event.pop("level", "info"), "event": event.pop("event")}
-    rest = {key: value for key, value in event.items() if value is not None}
+def _json(event: Mapping[str, Any]) -> str:
+    first = {"time": event["time"], "level": event.get("level", "info"), "event": event["event"]}
+    rest = {key: value for key, value in event.items() if key not in first and value is not None}
     return _encode_json.encode({**first, **rest}).decode()
 
 
-def _for_people(stream: TextIO) -> Any:
+def _for_people(stream: TextIO) -> Callable[[Mapping[str, Any]], str]:
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
 
-    def render(_: Any, __: str, event: Event) -> str:
-        clock = str(event.pop("time"))[11:19]
-        level = str(event.pop("level", "info"))
-        name = str(event.pop("event"))
-        fields = " ".join(f"{key}={_plain(value)}" for key, value in event.items() if value not in (None, ""))
+    def render(event: Mapping[str, Any]) -> str:
+        clock, level, name = str(event["time"])[11:19], str(event.get("level", "info")), str(event["event"])
+        shown = {key: value for key, value in event.items() if key not in _HEAD and value not in (None, "")}
+        fields = " ".join(f"{key}={_plain(value)}" for key, value in shown.items())
         shade = {"warning": "\033[33m", "error": "\033[31m", "critical": "\033[31m"}.get(level, "") if colours else ""
         return f"{shade}{clock} {level:<7} {_plain(name)} {fields}".rstrip() + ("\033[0m" if shade else "")
 
@@ -213,41 +200,91 @@ def _plain(value: object) -> str:
 # Where lines go. A line that cannot be written is lost; whoever wrote it goes on.
 
 
-class _StreamHandler(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """A terminal that has gone away is no reason to stop."""
+class _Handler(logging.Handler):
+    """Each event is made once, whoever gets it: it stands between one request of a client and the next."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        tail: LogTail,
+        file: "_File | None",
+        *,
+        people: Callable[[Mapping[str, Any]], str] | None,
+    ) -> None:
+        """`people` makes the lines of `stream`; None is as machines read them."""
+        super().__init__()
+        self._stream = stream
+        self._tail = tail
+        self._file = file
+        self._people = people
+        # Our own events and those of libraries pass through the same processors.
+        self.setFormatter(
+            ProcessorFormatter(
+                processors=[*_shared(), ProcessorFormatter.remove_processors_meta, self._deliver],
+                foreign_pre_chain=[],
+                keep_exc_info=False,
+                keep_stack_info=False,
+            )
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.format(record)
+        except Exception:  # noqa: BLE001  (an event that cannot be written must not break what it speaks of)
+            self.handleError(record)
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            self._file.close()
+
+    def _deliver(self, _: Any, __: str, event: Event) -> str:
+        """The last of the processors; what it returns is nobody's."""
+        self._tail.add(dict(event))
+        line = _json(event) if self._file is not None or self._people is None else ""
+        # A terminal that has gone away is no reason to stop.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write((line if self._people is None else self._people(event)) + "\n")
+            self._stream.flush()
+        if self._file is not None:
+            self._file.write(line + "\n")
+        return ""
 
 
-class _FileHandler(logging.handlers.RotatingFileHandler):
-    """Readable by its owner only; opened when the first line comes, opened anew after a failure."""
+class _File(logging.handlers.RotatingFileHandler):
+    """Readable by its owner only; opened when the first line comes, opened anew after a failure.
+
+    logging's own `emit` makes each line twice and asks the file system twice before it writes it once.
+    """
 
     def __init__(self, path: Path, *, bytes_max: int, files_max: int) -> None:
         super().__init__(path, maxBytes=bytes_max, backupCount=files_max - 1, encoding="utf-8", delay=True)
 
-    def _open(self) -> Any:
+    def write(self, line: str) -> None:
+        """Add `line`, in a new file when this one would grow too large."""
+        try:
+            stream = self._opened()
+            if stream.tell() + len(line.encode()) > self.maxBytes:
+                self.doRollover()
+                stream = self._opened()
+            stream.write(line)
+            stream.flush()
+        except (OSError, ValueError):
+            self._forget()
+
+    def _opened(self) -> TextIO:
+        stream = cast("TextIO | None", self.stream) or self._open()
+        self.stream = cast(Any, stream)
+        return stream
+
+    def _open(self) -> Any:  # logging's name
         path = Path(self.baseFilename)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        # What the failed stream still holds would fail once more when it is closed.
+    def _forget(self) -> None:
+        """What the failed stream still holds would fail once more when it is closed."""
         stream, self.stream = cast("TextIO | None", self.stream), cast(Any, None)
         if stream is not None:
             with contextlib.suppress(OSError, ValueError):
                 stream.close()
-
-
-class _TailHandler(logging.Handler):
-    """Keeps lines as they are, for `/admin/logs`."""
-
-    def __init__(self, tail: LogTail) -> None:
-        super().__init__()
-        self._tail = tail
-        self.setFormatter(_formatter(self._keep))
-
-    def _keep(self, _: Any, __: str, event: Event) -> str:
-        self._tail.add(dict(event))
-        return ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.format(record)
