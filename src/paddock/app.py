@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from paddock.airgap.airgap import Airgap, airgap_at, check_url
 from paddock.audit.ledger import Ledger
 from paddock.audit.prices import Price, Prices
 from paddock.audit.summary import Summaries
@@ -156,8 +157,14 @@ async def open_vault(config: Config, world: World | None = None) -> AsyncGenerat
         yield _vault(config, world or World(), database)
 
 
+def airgap_of(config: Config) -> Airgap | None:
+    """What keeps the parts of this process to this machine, if `config` wants them kept."""
+    return airgap_at(config.paths.airgap_ledger) if config.airgap else None
+
+
 @asynccontextmanager
 async def _open_database(config: Config) -> AsyncGenerator[Database]:
+    check_url(airgap_of(config), config.database.url, who="the database, `database.url`")
     async with await Database.open(config.database.url or config.paths.database_file) as database:
         yield database
 
@@ -173,9 +180,10 @@ async def _open_library(config: Config, world: World, database: Database) -> Asy
 
 
 @asynccontextmanager
-async def open_fleet(command: Sequence[str] = RUNNER_COMMAND) -> AsyncGenerator[Fleet]:
+async def open_fleet(config: Config | None = None, *, command: Sequence[str] = RUNNER_COMMAND) -> AsyncGenerator[Fleet]:
     """Where models run: child processes of this one, started by `command`. They end with the block."""
-    fleet = SubprocessFleet(command=command)
+    airgap = airgap_of(config) if config is not None else None
+    fleet = SubprocessFleet(command=command, airgap_ledger=airgap.refusals.path if airgap is not None else None)
     try:
         yield fleet
     finally:
@@ -222,7 +230,7 @@ async def open_pictures(config: Config) -> AsyncGenerator["Pictures"]:
     """What reads the pictures of requests."""
     from paddock.images.pictures import Pictures
 
-    pictures = Pictures(config.images)
+    pictures = Pictures(config.images, airgap=airgap_of(config))
     try:
         yield pictures
     finally:
@@ -282,7 +290,7 @@ async def open_server(
         _open_library(config, known_users, database) as library,
         AsyncExitStack() as closing,
         _recorder(config, database, _vault(config, world, database), lambda: in_force.config) as recorder,
-        open_fleet(world.runner_command) as fleet,
+        open_fleet(config, command=world.runner_command) as fleet,
         open_pool(config, world, library=library, fleet=fleet, observer=metrics, holds=lambda: in_force.config) as pool,
         open_pictures(config) as pictures,
     ):
@@ -393,7 +401,7 @@ def open_gateway(
 
     rules = RuleBook(database, now=world.now, clock=world.clock)
     definitions = ProviderBook(database, vault=vault, config=config, now=world.now, clock=world.clock)
-    providers = Providers(definitions, config=config, clock=world.clock)
+    providers = Providers(definitions, config=config, clock=world.clock, airgap=airgap_of(config()))
     speeds = Speeds()
     breakers = Breakers(settings=lambda: config().failover, clock=world.clock)
     directory = Directory(
@@ -438,7 +446,7 @@ def _client(config: Config) -> HttpClient:
         metadata_bytes_max=hub.metadata_bytes_max,
         attempts_max=hub.retries + 1,
     )
-    return HttpClient(limits=limits, offline=hub.offline)
+    return HttpClient(limits=limits, offline=hub.offline, airgap=airgap_of(config))
 
 
 def _build(config: Config, world: World, database: Database, client: HttpClient) -> Library:

@@ -24,6 +24,7 @@
     │   ├── ModelNotFound          neither here nor on the hub
     │   └── ResponseNotFound       a response that is not kept
     ├── NetworkError           the other side did not do its part     exit 5
+    │   ├── Airgapped              beyond this machine, which `--airgap` keeps Paddock on
     │   ├── HubUnreachable         no answer, or offline by choice
     │   ├── RateLimited            429, and when to try again
     │   ├── TransferFailed         bytes that kept breaking off or being wrong
@@ -203,6 +204,11 @@ class NetworkError(PaddockError):
     code = "network"
     exit_code = 5
     http_status = 502
+
+
+class Airgapped(NetworkError):
+    code = "airgapped"
+    http_status = 403  # a 5xx would be sent again by every client library
 
 
 class HubUnreachable(NetworkError):

@@ -14,7 +14,7 @@ from paddock.cli.invocation import Invocation
 from paddock.cli.output import json_document, json_line
 from paddock.cli.questions import ask
 from paddock.cli.screen import Screen
-from paddock.errors import NetworkError, NotFound, UsageError
+from paddock.errors import InUse, NetworkError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from paddock.client.discovery import Address
@@ -99,21 +99,44 @@ class Desk:
         """The settings; what is odd about them is said once. Raises InvalidConfig."""
         return self.config_with({})
 
-    def config_with(self, flags: Mapping[str, Any]) -> "Config":
-        """The settings with `flags` above them: values by dotted key, None where a flag was not given."""
+    def config_with(self, flags: Mapping[str, Any], *, again: bool = False) -> "Config":
+        """The settings with `flags` above them: values by dotted key, None where a flag was not given.
+
+        `again` is for a process that runs already: whether it keeps to this machine was settled when it started.
+        """
         from paddock.config.sources import load_config
 
+        if self.flags.airgap:
+            flags = {**flags, "airgap": True}
         config = load_config(environment=self.invocation.environment, workspace=self.invocation.workspace, flags=flags)
+        if not again:
+            self._keep_here(config)
         for warning in config.warnings:
             self.warn(warning)
         return config
 
+    def _keep_here(self, config: "Config") -> None:
+        """Before anything is asked of anybody: settings are the first that a command reads."""
+        if config.airgap:
+            from paddock.airgap.airgap import airgap_at
+
+            self.invocation.hold(airgap_at(config.paths.airgap_ledger))
+
     @cached_property
     def server(self) -> "Address | None":
-        """The server of this home, if one runs: it has the models in memory, and what it remembers must stay true."""
+        """The server of this home, if one runs: it has the models in memory, and what it remembers must stay true.
+
+        Raises InUse for one that reaches out, where this command must not: it would do so in our place.
+        """
         from paddock.client.discovery import find_server
 
-        return find_server(self.config.paths.state)
+        server = find_server(self.config.paths.state)
+        if server is not None and self.config.airgap and not server.airgap:
+            raise InUse(
+                f"The server at {server.url} was started without `--airgap`, and would reach out for this command.",
+                hint="End it with `paddock serve --stop`, and start it with `--airgap`.",
+            )
+        return server
 
     @asynccontextmanager
     async def library(self) -> AsyncGenerator["ModelLibrary"]:

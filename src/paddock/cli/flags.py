@@ -13,6 +13,8 @@ class Flags:
 
     json: Annotated[bool, Parameter(help="Write one JSON document to stdout, and JSON lines to stderr.")] = False
 
+    airgap: Annotated[bool, Parameter(help="Reach nothing beyond this machine, whatever is asked for.")] = False
+
     @property
     def assume_yes(self) -> bool:
         return False

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from paddock.airgap.airgap import Airgap
     from paddock.app import World
+
+
+def _nothing(airgap: "Airgap") -> None:
+    pass
+
+
+def _hold(airgap: "Airgap") -> None:
+    from paddock.airgap.enclosing import enclose
+
+    enclose(airgap)
 
 
 def _now() -> datetime:
@@ -28,6 +39,9 @@ class Invocation:
     stderr: TextIO
     now: Callable[[], datetime] = _now
     world: "World | None" = None  # None is the real one
+    hold: Callable[["Airgap"], None] = (
+        _nothing  # keeps the whole process to this machine; only of a process that is ours
+    )
 
     @property
     def may_ask(self) -> bool:
@@ -43,4 +57,5 @@ def of_this_process() -> Invocation:
         stdin=sys.stdin,
         stdout=sys.stdout,
         stderr=sys.stderr,
+        hold=_hold,
     )

@@ -103,6 +103,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "config path": "config:ConfigFile",
     "doctor": "doctor:DoctorDocument",
     "completion": "completion:CompletionDocument",
+    "airgap": "airgap:AirgapDocument",
     "version": "version:VersionDocument",
 }
 _MODELS: Final = ("pull", "pulls resume", "cp", "keep")  # these write a model

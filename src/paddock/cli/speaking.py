@@ -215,7 +215,7 @@ async def _in_a_runner(
     from paddock.app import open_fleet, open_pictures
     from paddock.images.seeing import reads_no_images, seeing_models, shows_pictures
 
-    async with open_fleet() as fleet, open_pictures(desk.config) as pictures:
+    async with open_fleet(desk.config) as fleet, open_pictures(desk.config) as pictures:
         runner = await fleet.start(runner_spec(record, draft, desk.config, ngrams=ngrams))
         async with desk.own_library() as library:
             await library.remember_load(record, runner)

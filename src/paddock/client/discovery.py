@@ -10,6 +10,7 @@ class Address:
 
     url: str
     key: str | None = None
+    airgap: bool = False  # it reaches nothing beyond this machine
     launch_key: str | None = None  # for programs that are started: it only lets them speak with models
 
 
@@ -25,4 +26,4 @@ def find_server(state: Path) -> Address | None:
     server = running(state)
     if server is None:
         return None
-    return Address(url=server.address, key=server.token, launch_key=server.launch_token or None)
+    return Address(url=server.address, key=server.token, launch_key=server.launch_token or None, airgap=server.airgap)

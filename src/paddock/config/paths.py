@@ -43,6 +43,11 @@ class Paths:
         return self.data / "paddock.db"
 
     @property
+    def airgap_ledger(self) -> Path:
+        """What was turned down with `--airgap`, in all processes."""
+        return self.state / "airgap.jsonl"
+
+    @property
     def master_key_file(self) -> Path:
         """What opens the vault, where no keyring has it."""
         return self.data / "master.key"

@@ -501,6 +501,10 @@ class Settings(Section):
     accounts: Accounts = Field(default_factory=Accounts, description="People who sign in.")
     vault: VaultSettings = Field(default_factory=VaultSettings, description="How the keys of providers are kept.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Where rows are kept.")
+    airgap: UserSwitch = Field(
+        default=False,
+        description="Whether Paddock keeps to this machine: none of its processes reaches beyond loopback, whoever asks.",
+    )
 
 
 # What a preset says where nobody says otherwise.

@@ -4,8 +4,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+from paddock.airgap.enclosing import runner_variables
 from paddock.errors import RunnerCrashed
 from paddock.fleet.environment import runner_environment
 from paddock.fleet.fleet import RunnerSpec
@@ -27,10 +29,17 @@ class SubprocessFleet:
         command: Sequence[str] = RUNNER_COMMAND,
         environment: Mapping[str, str] | None = None,
         timing: FleetTiming | None = None,
+        airgap_ledger: Path | None = None,
     ) -> None:
-        """`command` starts a runner once `--name NAME --fd N` is added; `environment` is filtered before it sees it."""
+        """`command` starts a runner once `--name NAME --fd N` is added; `environment` is filtered before it sees it.
+
+        With `airgap_ledger` runners are held to this machine, and write there what they were refused.
+        """
         self._command = tuple(command)
-        self._environment = runner_environment(os.environ if environment is None else environment)
+        self._environment = {
+            **runner_environment(os.environ if environment is None else environment),
+            **runner_variables(airgap_ledger),
+        }
         self._timing = timing or FleetTiming()
         self._runners: set[SubprocessRunner] = set()
         self._closed = False

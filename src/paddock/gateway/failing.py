@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Final
 
 from paddock.errors import (
+    Airgapped,
     CrashedTwice,
     DeadlinePassed,
     Draining,
@@ -56,7 +57,9 @@ def worth(error: PaddockError) -> Worth:
 
 def blames(error: PaddockError) -> bool:
     """Whether it counts against the provider: it is not well, rather than asked for what it has not."""
-    return worth(error) is Worth.ANOTHER and not isinstance(error, ModelNotFound | NotOffered | Incompatible)
+    return worth(error) is Worth.ANOTHER and not isinstance(
+        error, ModelNotFound | NotOffered | Incompatible | Airgapped
+    )
 
 
 def again(error: PaddockError) -> bool:

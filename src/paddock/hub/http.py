@@ -20,6 +20,7 @@ from typing import Self
 
 import httpx2
 
+from paddock.airgap.airgap import Airgap, check_url
 from paddock.errors import HubUnreachable, RateLimited, TransferFailed
 from paddock.hub.addresses import Resolve, check_address, host_of, redirect_target, resolve_host
 from paddock.version import VERSION
@@ -74,6 +75,7 @@ class HttpClient:
         *,
         limits: HttpLimits | None = None,
         offline: bool = False,
+        airgap: Airgap | None = None,
         proxy: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
@@ -81,9 +83,11 @@ class HttpClient:
     ) -> None:
         self.limits = limits or HttpLimits()
         self.offline = offline
+        self._airgap = airgap
         self._sleep = sleep
         self._jitter = jitter
-        self._resolve = None if proxy else resolve
+        # Where names must not be looked up, a redirect to one is turned down as a whole, private or not.
+        self._resolve = None if proxy or airgap else resolve
         self._proxy = proxy
         self._opening = threading.Lock()
         self._opened: httpx2.Client | None = None
@@ -211,6 +215,7 @@ class HttpClient:
                 f"`{host_of(url)}` was not asked: Paddock is offline by choice.",
                 hint="Unset `HF_HUB_OFFLINE` to reach it. What is already here keeps working.",
             )
+        check_url(self._airgap, url, who="a hub")
         check_address(url)
         timeout = _timeout(self.limits, read_timeout_s or self.limits.read_timeout_s)
         for _ in range(self.limits.redirects_max + 1):
@@ -224,6 +229,7 @@ class HttpClient:
                 return response
             response.close()
             url = redirect_target(url, location, resolve=self._resolve)
+            check_url(self._airgap, url, who="a redirect of a hub")
         raise TransferFailed(
             f"`{host_of(url)}` redirects in circles ({self.limits.redirects_max} times).",
             hint="Check the address of the hub, or try again later.",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from paddock.airgap.airgap import Airgap
 from paddock.config.schema import Images
 from paddock.errors import ImageUnreachable, InvalidImage
 from paddock.hub.addresses import resolve_host
@@ -47,12 +48,14 @@ class Fetcher:
         look_up: LookUp | None = None,
         transport: "httpx2.AsyncBaseTransport | None" = None,
         jitter: Callable[[], float] = random.random,
+        airgap: Airgap | None = None,
     ) -> None:
         """`look_up` finds the addresses of a name, `transport` asks them; None is this machine's way."""
         self._settings = settings
         self._look_up = look_up or self._ask_system
         self._transport = transport
         self._jitter = jitter
+        self._airgap = airgap
         self._slots = asyncio.Semaphore(settings.fetches_max)
         self._opened: httpx2.AsyncClient | None = None
         # Threads of its own: a server of names that does not answer holds up pictures, and nothing else.
@@ -110,6 +113,8 @@ class Fetcher:
         """The picture, or where it is instead."""
         import httpx2
 
+        if self._airgap is not None:
+            self._airgap.check(where.host, where.port, who="a picture")
         addresses = await addresses_of(where, self._look_up, allow_private=self._settings.allow_private)
         address = addresses[attempt % len(addresses)]  # another one with every try
         host = f"[{address}]" if ":" in address else address

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from paddock.airgap.airgap import Airgap
 from paddock.config.schema import Images
 from paddock.errors import InvalidImage, TooLarge
 from paddock.images.decoding import Decoded, decode
@@ -31,9 +32,9 @@ class Seen:
 class Pictures:
     """Reads the pictures of requests, within the limits of its settings. Belongs to one event loop; close it when done."""
 
-    def __init__(self, settings: Images, *, fetcher: Fetcher | None = None) -> None:
+    def __init__(self, settings: Images, *, fetcher: Fetcher | None = None, airgap: Airgap | None = None) -> None:
         self._settings = settings
-        self._fetcher = fetcher or Fetcher(settings)
+        self._fetcher = fetcher or Fetcher(settings, airgap=airgap)
         self._threads = ThreadPoolExecutor(settings.decoders_max, thread_name_prefix="pictures")
         self._kept = Kept(settings.cache_bytes_max)
         self._room = Room(settings.memory_bytes_max)

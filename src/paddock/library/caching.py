@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from paddock.errors import HubUnreachable
+from paddock.errors import Airgapped, HubUnreachable
 
 Value = TypeVar("Value")
 
@@ -27,7 +27,7 @@ class TimedCache(Generic[Value]):
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def get(self, key: str, load: Callable[[], Awaitable[Value]]) -> Cached[Value]:
-        """The cached value, or what `load` returns. When `load` raises HubUnreachable, an old value serves, stale."""
+        """The cached value, or what `load` returns. When it raises HubUnreachable or Airgapped, an old one serves, stale."""
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with lock:
@@ -36,7 +36,7 @@ class TimedCache(Generic[Value]):
                     return Cached(entry[1], stale=False)
                 try:
                     value = await load()
-                except HubUnreachable:
+                except (HubUnreachable, Airgapped):
                     if entry is None:
                         raise
                     return Cached(entry[1], stale=True)

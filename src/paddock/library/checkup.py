@@ -253,11 +253,38 @@ async def stores(patient: Patient) -> list[Finding]:
     return [_ok("stores", ", ".join(found) or "no other tool keeps models here")]
 
 
+async def airgap(patient: Patient) -> list[Finding]:
+    """Whether Paddock keeps to this machine, and whether what should hold it does."""
+    from paddock.airgap.airgap import refusals_at
+    from paddock.airgap.status import read_status
+
+    config = patient.config
+    if isinstance(config, PaddockError) or not config.airgap:
+        return []
+    status = await asyncio.to_thread(read_status, refusals_at(config.paths.airgap_ledger), airgap=True)
+    told = f"kept to this machine ({config.source_of('airgap')})"
+    if status.refusals:
+        told += f"; {_several(len(status.refusals), 'destination')} turned down lately, see `paddock airgap`"
+    if not status.kernel:
+        return [
+            _note(
+                "airgap",
+                f"{told}; code that is not Python's is not held on this system",
+                "On Linux with seccomp the kernel holds it. Elsewhere use the system's firewall, too.",
+            )
+        ]
+    return [_ok("airgap", told)]
+
+
 async def hub(patient: Patient) -> list[Finding]:
     """Whether Hugging Face answers, or whoever stands in for it."""
     config = patient.config
     if isinstance(config, PaddockError):
         return []
+    if config.airgap:
+        return [
+            _note("hub", "Kept to this machine; no hub is asked.", "Start without `--airgap`, or set `airgap: false`.")
+        ]
     if config.hub.offline:
         return [_note("hub", "Offline by choice; no hub is asked.", "Unset `HF_HUB_OFFLINE` or `hub.offline`.")]
     endpoint = config.hub.endpoint.rstrip("/")
@@ -286,4 +313,4 @@ async def examine(patient: Patient) -> list[Finding]:
     return [finding for check in CHECKS for finding in await check(patient)]
 
 
-CHECKS: Final[tuple[Check, ...]] = (versions, settings, folders, disk, machine, blas, library, stores, hub)
+CHECKS: Final[tuple[Check, ...]] = (versions, settings, folders, disk, machine, blas, library, stores, hub, airgap)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
+from paddock.airgap.airgap import Airgap, check_url
 from paddock.errors import AnswerBrokenOff, PaddockError, ProviderRefused, ProviderTimedOut, ProviderUnreachable
 from paddock.providers.definition import Kind, ProviderDefinition
 from paddock.providers.failures import Asked, failure_of_answer
@@ -35,8 +36,9 @@ class Event:
 class Far:
     """Connections to one provider. Close it when done."""
 
-    def __init__(self, definition: ProviderDefinition) -> None:
+    def __init__(self, definition: ProviderDefinition, *, airgap: Airgap | None = None) -> None:
         self._definition = definition
+        self._airgap = airgap
         self._opened: httpx2.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -51,6 +53,7 @@ class Far:
 
         Raises what kept it from answering, while the block is entered or while events are read.
         """
+        self._check()
         content = msgspec.json.encode(body)
         try:
             async with self._client.stream("POST", path, content=content, headers=self._headers(asked)) as response:
@@ -64,6 +67,7 @@ class Far:
 
     async def ask(self, method: str, path: str, asked: Asked, body: Mapping[str, Any] | None = None) -> bytes:
         """A whole document. Raises what kept it from coming."""
+        self._check()
         content = msgspec.json.encode(body) if body is not None else None
         timeout = httpx2.Timeout(self._definition.silence_s if body is not None else CHECK_S, connect=CONNECT_S)
         try:
@@ -75,6 +79,10 @@ class Far:
                 return await _whole(response)
         except httpx2.HTTPError as error:
             raise self._gone(error) from error
+
+    def _check(self) -> None:
+        """Raises Airgapped for a provider elsewhere, where that is not allowed."""
+        check_url(self._airgap, self._definition.address, who=f"the provider {self._definition.name}")
 
     @property
     def _client(self) -> httpx2.AsyncClient:

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from paddock.airgap.airgap import Airgap
 from paddock.config.schema import Config
 from paddock.dialects.asking import FarFailure, Garbled, not_offered
 from paddock.providers.definition import Kind, ProviderDefinition
@@ -24,13 +25,19 @@ class RemoteProvider:
     """Implements Provider. `model` of a request is the far side's own name for it."""
 
     def __init__(
-        self, definition: ProviderDefinition, *, key: Key, config: Callable[[], Config], far: Far | None = None
+        self,
+        definition: ProviderDefinition,
+        *,
+        key: Key,
+        config: Callable[[], Config],
+        far: Far | None = None,
+        airgap: Airgap | None = None,
     ) -> None:
         """`key` tells the key each time that it is needed, so that a new one holds at once."""
         self.definition = definition
         self._key = key
         self._config = config
-        self._far = far or Far(definition)
+        self._far = far or Far(definition, airgap=airgap)
         self._speech = speech_of(definition)
 
     def with_options(self, options: Mapping[str, Any]) -> "RemoteProvider":

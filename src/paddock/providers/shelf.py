@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from paddock.airgap.airgap import Airgap
 from paddock.config.schema import Config
 from paddock.errors import NotOffered, PaddockError
 from paddock.providers.definition import ProviderDefinition
@@ -52,10 +53,12 @@ class Providers:
         *,
         config: Callable[[], Config],
         clock: Callable[[], float],
+        airgap: Airgap | None = None,
     ) -> None:
         self._definitions = definitions
         self._config = config
         self._clock = clock
+        self._airgap = airgap
         self._open: dict[str, RemoteProvider] = {}
         self._lists: dict[str, _Listed] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -133,7 +136,12 @@ class Providers:
             listed.reading = None
 
     def _made(self, definition: ProviderDefinition) -> RemoteProvider:
-        return RemoteProvider(definition, key=lambda: self._definitions.key(definition.name), config=self._config)
+        return RemoteProvider(
+            definition,
+            key=lambda: self._definitions.key(definition.name),
+            config=self._config,
+            airgap=self._airgap,
+        )
 
     def _later(self, work: Awaitable[None]) -> None:
         async def done() -> None:

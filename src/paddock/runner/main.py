@@ -11,6 +11,7 @@ import threading
 import traceback
 from typing import Final
 
+from paddock.airgap.enclosing import enclose_runner
 from paddock.errors import NotEnoughMemory, PaddockError, ProtocolError
 from paddock.runner.channel import RunnerChannel
 from paddock.runner.executors import open_model
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="the model, for `ps`")
     parser.add_argument("--fd", type=int, required=True, help="the inherited socket")
     words = parser.parse_args()
+    enclose_runner(os.environ, words.name)
     close_inherited(words.fd)
     settle(words.name)
     sys.exit(serve(words.fd, open_model))

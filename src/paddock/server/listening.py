@@ -11,7 +11,7 @@ from typing import Final
 import psutil
 
 from paddock.config.kinds import is_loopback
-from paddock.errors import InUse, UsageError
+from paddock.errors import Airgapped, InUse, UsageError
 from paddock.server.routes.root import LINE
 from paddock.server.state_file import ServerState
 
@@ -26,6 +26,15 @@ def check_exposure(host: str, *, has_key: bool) -> None:
         raise UsageError(
             f"`{host}` can be reached by others, and this server has no key.",
             hint="Make one (`paddock key add NAME`), set `PADDOCK_ADMIN_KEY` to a long random text, or listen on 127.0.0.1.",
+        )
+
+
+def check_closed(host: str) -> None:
+    """Raises Airgapped for an address that others can reach while nothing may leave this machine."""
+    if not is_loopback(host):
+        raise Airgapped(
+            f"`{host}` can be reached by others, and `--airgap` keeps Paddock on this machine: answers would leave it.",
+            hint="Listen on 127.0.0.1 (`--host`, `server.host`), or start without `--airgap`.",
         )
 
 

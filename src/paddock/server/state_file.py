@@ -29,6 +29,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     version: str
     started_at: datetime
+    airgap: bool = False  # it reaches nothing beyond this machine
     launch_token: str = ""  # for programs that this person starts: it only lets them speak with models
 
 

@@ -76,7 +76,7 @@ async def bench(
     from paddock.app import open_fleet
 
     spec = await _spec(desk, model)
-    async with open_fleet() as fleet:
+    async with open_fleet(desk.config) as fleet:
         document = await _measure(fleet, spec, _QUICK if quick else Load())
     desk.answer(document, lambda screen: _show(screen, document))
 

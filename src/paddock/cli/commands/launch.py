@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import Flags
 from paddock.cli.screen import Screen
-from paddock.errors import NotFound, UsageError
+from paddock.errors import Airgapped, NotFound, UsageError
 
 if TYPE_CHECKING:
     from paddock.cli.tools import Place, Tool
@@ -52,6 +52,11 @@ def launch(
         document = LaunchDocument(tool=known.name, model=place.model, environment=setup.variables, command=command)
         desk.answer(document, lambda screen: _show(screen, document))
         return
+    if desk.config.airgap:
+        raise Airgapped(
+            f"`{known.command}` was not started: `--airgap` holds Paddock's own processes, and cannot hold it.",
+            hint=f"`paddock launch {known.name} --print` shows what to run; what it reaches is then its own affair.",
+        )
     environment = {**desk.invocation.environment, **setup.variables}
     path = shutil.which(known.command, path=environment.get("PATH"))
     if path is None:

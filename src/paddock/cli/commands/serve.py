@@ -38,6 +38,7 @@ class ServeDocument:
     version: str
     started_at: datetime
     wants_key: bool
+    airgap: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ def _serve(desk: Desk, config: "Config", said: Mapping[str, Any]) -> None:
     from paddock.server import listening, state_file
     from paddock.telemetry.logs import LogTail, start_logging
 
+    if config.airgap:
+        listening.check_closed(config.server.host)
     admin_key = desk.invocation.environment.get(ADMIN_KEY) or None
     wanted = admin_key is not None or asyncio.run(wants_key(config))
     listening.check_exposure(config.server.host, has_key=wanted)
@@ -118,6 +121,7 @@ def _run(
         launch_token=secrets.token_urlsafe(32),
         version=VERSION,
         started_at=desk.invocation.now(),
+        airgap=config.airgap,
     )
 
     async def run() -> None:
@@ -131,13 +135,15 @@ def _run(
                 launch_token=state.launch_token,
                 life=life,
                 log_tail=tail,
-                reread=lambda: desk.config_with(said),
+                reread=lambda: desk.config_with(said, again=True),
             ) as rooms:
                 for notice in rooms.library.notices:
                     desk.warn(notice)
                 await serving.serve(rooms, listener, state, ready=_telling(desk, config, state, wants_key=wants_key))
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    # uvloop opens sockets where Python's hook does not hear of it.
+    factory = asyncio.new_event_loop if config.airgap else uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(run())
 
 
@@ -148,6 +154,7 @@ def _telling(desk: Desk, config: "Config", state: "ServerState", *, wants_key: b
         version=state.version,
         started_at=state.started_at,
         wants_key=wants_key,
+        airgap=state.airgap,
     )
     return lambda: desk.answer(document, lambda screen: _show(screen, document, config.model.default))
 
@@ -163,6 +170,11 @@ def _show(screen: Screen, document: ServeDocument, model: str) -> None:
         "",
         f"  curl {document.address}/v1/chat/completions -H 'content-type: application/json'{allowed} \\",
         f"    -d '{body}'",
+        *(
+            ["Nothing beyond this machine is reached; `paddock airgap` lists what was turned down.", ""]
+            if document.airgap
+            else []
+        ),
         "",
     ):
         screen.line(line)

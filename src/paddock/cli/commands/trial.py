@@ -59,7 +59,7 @@ async def _tried(desk: Desk, record: "ModelRecord") -> TrialResult:
 
     check_runs(record)
     now = desk.invocation.now
-    async with open_fleet() as fleet:
+    async with open_fleet(desk.config) as fleet:
         try:
             runner = await fleet.start(runner_spec(record, None, desk.config, ngrams=False))
             return await try_model(record, runner, now=now)

@@ -19,7 +19,7 @@ from paddock.catalog.facts import Facts
 from paddock.catalog.known import KnownModels
 from paddock.db.engine import Database
 from paddock.db.tables import HubCacheRow
-from paddock.errors import Corrupt, HubUnreachable, PaddockError
+from paddock.errors import Airgapped, Corrupt, HubUnreachable, PaddockError
 from paddock.hub.reference import ModelReference
 from paddock.hub.selection import select
 from paddock.hub.source import Listing, RemoteFile, Source
@@ -83,7 +83,7 @@ class Bases:
         try:
             cached = await self._cache.get(key, lambda: self._ask(reference))
             return replace(cached.value, stale=cached.stale)
-        except HubUnreachable:
+        except (HubUnreachable, Airgapped):
             remembered = await self._remembered(key)
             if remembered is None:
                 raise
@@ -135,7 +135,7 @@ class Bases:
             return inspect(
                 listing.name, paths, lambda path: source.reader(listing, by_path[path]), known=self._known, hub=hub
             )
-        except HubUnreachable:
+        except (HubUnreachable, Airgapped):
             raise
         except PaddockError as error:
             blind = inspect_unread(listing.name, paths, known=self._known, hub=hub)

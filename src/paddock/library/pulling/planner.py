@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from paddock.errors import HubUnreachable, NotFound
+from paddock.errors import Airgapped, HubUnreachable, NotFound
 from paddock.hub.reference import ModelReference
 from paddock.hub.source import RemoteFile
 from paddock.library.machine import Machine
@@ -46,7 +46,9 @@ class Planner:
         """What pulling `reference` would do; `at` as for `work`. Raises what its source raises."""
         basis = await self._bases.get(reference)
         if at is not None and basis.listing.revision != at:
-            with suppress(NotFound, HubUnreachable):  # taken back, or nobody to ask: the newest that is known
+            with suppress(
+                NotFound, HubUnreachable, Airgapped
+            ):  # taken back, or nobody to ask: the newest that is known
                 basis = _spelled(await self._bases.get(replace(reference, revision=at)), reference)
         return await self._plan(basis, self._placement(basis, options), options)
 
