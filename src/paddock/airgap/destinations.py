@@ -29,6 +29,12 @@ def stays_here(host: str) -> bool:
     return address.is_loopback or address.is_unspecified  # a connection to 0.0.0.0 is one to this machine
 
 
+def listens_here(host: str) -> bool:
+    """Whether who listens on `host` is reached from this machine only; nothing, and 0.0.0.0, are all its addresses."""
+    address = _literal(host.strip("[]").partition("%")[0])
+    return stays_here(host) and host != "" and not (address is not None and address.is_unspecified)
+
+
 def place_of(family: int, address: Any) -> tuple[str, int | None] | None:
     """The host and port of a socket's address; None for one that never leaves the machine, such as a path."""
     if family in _LOCAL_FAMILIES or address is None or isinstance(address, str | bytes):

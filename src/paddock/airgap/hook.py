@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from paddock.airgap.airgap import Airgap
-from paddock.airgap.destinations import may_be_made, place_of, stays_here, text_of
+from paddock.airgap.destinations import listens_here, may_be_made, place_of, stays_here, text_of
 
 _OWN: Final = "paddock."
 _HERE: Final = "paddock.airgap"
@@ -53,6 +53,12 @@ def _connecting(action: str) -> Callable[[tuple[Any, ...]], None]:
     return judge
 
 
+def _listening(arguments: tuple[Any, ...]) -> None:
+    place = place_of(int(arguments[0].family), arguments[1])
+    if place is not None and not listens_here(place[0]):
+        _refuse("listen", *place)
+
+
 def _looking_up(arguments: tuple[Any, ...]) -> None:
     host = text_of(arguments[0])
     if not stays_here(host):
@@ -78,7 +84,7 @@ _JUDGES: Final[Mapping[str, Callable[[tuple[Any, ...]], None]]] = {
     "socket.connect": _connecting("connect"),
     "socket.sendto": _connecting("send"),
     "socket.sendmsg": _connecting("send"),
-    "socket.bind": _connecting("listen"),
+    "socket.bind": _listening,
     "socket.getaddrinfo": _looking_up,
     "socket.gethostbyname": _looking_up,
     "socket.gethostbyaddr": _looking_up,
