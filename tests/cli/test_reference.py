@@ -111,6 +111,7 @@ def everything(cli: Cli, folder: Path) -> Iterator[tuple[str, Done]]:
     yield "config init", cli("config", "init", "--workspace", "--json")
     yield "chat --list", cli("chat", "--list", "--json")
     yield "chat --delete", cli("chat", "--delete", "--all", "--yes", "--json")
+    yield "airgap", cli("airgap", "--json")
     yield "doctor", cli("doctor", "--json")
     yield "rm", cli("rm", "tiny", "--yes", "--json")
 

@@ -108,4 +108,7 @@ vault:
 # Empty is a SQLite file in the data folder. PostgreSQL: postgresql://user@host/name
 database:
   url: ""
+
+# Whether Paddock keeps to this machine: none of its processes reaches beyond loopback then, whoever asks.
+airgap: false
 """
