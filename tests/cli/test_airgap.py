@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from paddock.airgap.refusals import Refusals
-from paddock.cli.checks import Outcome
 from paddock.errors import Airgapped, InUse
+from paddock.library.checkup import Outcome
 from tests.cli.running import Cli
 from tests.client.serving import RunningServer
 from tests.library.rooms import Site

@@ -40,7 +40,7 @@ def airgap(
     flags: Flags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:
-    """See whether Paddock keeps to this machine, and what it turned down.
+    """See what was kept from leaving this machine.
 
     `--airgap`, `PADDOCK_AIRGAP=1` and the setting `airgap` keep every process of Paddock on this machine. Each destination
     beyond it that something wanted is written down, by whichever process.

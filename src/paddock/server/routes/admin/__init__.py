@@ -24,6 +24,21 @@ from paddock.server.routes.admin import (
 def router(rooms: ServerRooms) -> APIRouter:
     """The whole admin API."""
     routes = APIRouter(prefix="/admin", tags=["admin"])
-    for room in (models, library, pulls, chats, notes, routing, config, session, users, keys, audit, airgap, logs, about):
+    for room in (
+        models,
+        library,
+        pulls,
+        chats,
+        notes,
+        routing,
+        config,
+        session,
+        users,
+        keys,
+        audit,
+        airgap,
+        logs,
+        about,
+    ):
         routes.include_router(room.router(rooms))
     return routes
