@@ -14,18 +14,24 @@ import psutil
 from paddock.errors import NotEnoughMemory
 from paddock.runner.embedding.encoder import Floats, Tokens, padded
 from paddock.runner.embedding.folder import EmbeddingFolder, read_embedding_folder
+from paddock.runner.embedding.host_bert import HostBert
 from paddock.runner.embedding.mlx_arrays import evaluate, to_device
 from paddock.runner.embedding.mlx_heads import Classifier, pooled
+from paddock.runner.embedding.mlx_host import host_bert
 from paddock.runner.embedding.mlx_loading import EmbeddingWeights, load_embedding_weights
 from paddock.runner.embedding.mlx_towers import tower
+from paddock.runner.embedding.pooling import pooled_row
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.mlx.folder import ModelFolder, read_folder
+from paddock.runner.mlx.host_team import Team
 from paddock.runner.mlx.layout import device_kind, memory_share
 from paddock.runner.mlx.usage import memory
 from paddock.runner.opening import LoadOptions
 from paddock.runner.usage import WorkNotes
 
 _CACHE_BYTES_MAX: Final = 128 * 1024 * 1024  # freed arrays kept for the next batch, which has another shape
+_SHARED_FROM: Final = 48  # tokens; fewer are done before another thread has begun
+_ALONE: Final = Team(1)
 
 
 class MlxEncoder:
@@ -38,6 +44,8 @@ class MlxEncoder:
         self._folder = folder
         self._pad_id = pad_id
         self._tower = tower(weights.architecture)
+        self._host = host_bert(weights)
+        self._team = Team()
         self._classifier = (
             Classifier(weights.architecture, weights.head, folder.pooling, weights.model) if scores else None
         )
@@ -50,21 +58,18 @@ class MlxEncoder:
 
     def encode(self, rows: Sequence[Tokens]) -> Floats:
         """See Encoder. Raises NotEnoughMemory."""
-        rectangle = padded(rows, self._pad_id)
-        ids, mask, types = (
-            to_device(part.astype(np.int32)) for part in (rectangle.ids, rectangle.mask, rectangle.types)
-        )
+        longest = max(len(row) for row in rows)
         try:
-            result = self._compute(ids, mask, types)
+            result = self._by_mlx(rows) if self._host is None else self._by_host(self._host, rows)
             evaluate(result)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "allocate" not in str(error) and "memory" not in str(error):
                 raise
             raise NotEnoughMemory(
-                f"Memory ran out over inputs of {ids.shape[1]} tokens.", hint="Send shorter inputs, or unload a model."
+                f"Memory ran out over inputs of {longest} tokens.", hint="Send shorter inputs, or unload a model."
             ) from error
-        longest = ids.shape[1]
-        self._notes.batch(tokens=ids.size, longest=longest)
+        fed = sum(len(row) for row in rows) if self._host is not None else longest * len(rows)
+        self._notes.batch(tokens=fed, longest=longest)
         return np.array(result, dtype=np.float32)
 
     def memory(self) -> Memory:
@@ -73,11 +78,26 @@ class MlxEncoder:
     def close(self) -> None:
         """Nothing to let go of but memory, which goes with the process."""
 
-    def _compute(self, ids: mx.array, mask: mx.array, types: mx.array) -> mx.array:
+    def _by_mlx(self, rows: Sequence[Tokens]) -> mx.array:
+        """Padded to the longest."""
+        rectangle = padded(rows, self._pad_id)
+        ids, mask, types = (
+            to_device(part.astype(np.int32)) for part in (rectangle.ids, rectangle.mask, rectangle.types)
+        )
         hidden = self._tower(self._weights.model, ids, mask, types)
         if self._classifier is not None:
             return self._classifier.logits(hidden, mask).astype(mx.float32)
-        vectors = pooled(hidden, mask, self._folder.pooling)
+        return self._narrowed(pooled(hidden, mask, self._folder.pooling))
+
+    def _by_host(self, host: HostBert, rows: Sequence[Tokens]) -> mx.array:
+        """Without padding."""
+        hidden = host.hidden(rows, self._team if sum(len(row) for row in rows) >= _SHARED_FROM else _ALONE)
+        if self._classifier is not None:  # of these architectures they look at the first token only
+            first = to_device(np.stack([each[:1] for each in hidden]))
+            return self._classifier.logits(first, mx.ones(first.shape[:2]))
+        return self._narrowed(to_device(np.stack([pooled_row(each, self._folder.pooling) for each in hidden])))
+
+    def _narrowed(self, vectors: mx.array) -> mx.array:
         for dense in self._dense:
             vectors = dense(vectors)
         return vectors.astype(mx.float32)

@@ -11,8 +11,9 @@ import numpy as np
 import psutil
 
 from paddock.errors import Corrupt, Incompatible, NotEnoughMemory
-from paddock.runner.embedding.encoder import Floats, Padded, Tokens, padded
-from paddock.runner.embedding.folder import EmbeddingFolder, Pooling, read_embedding_folder, read_object
+from paddock.runner.embedding.encoder import Floats, Tokens, padded
+from paddock.runner.embedding.folder import EmbeddingFolder, read_embedding_folder, read_object
+from paddock.runner.embedding.pooling import pooled_row
 from paddock.runner.executor import LoadedModel, Memory
 from paddock.runner.mlx.blas import physical_cores
 from paddock.runner.opening import LoadOptions
@@ -56,7 +57,11 @@ class OnnxEncoder:
                 hint="Send shorter inputs, or unload a model.",
             ) from error
         self._notes.batch(tokens=rectangle.ids.size, longest=rectangle.ids.shape[1])
-        return result if result.ndim == 2 else _pooled(result, rectangle, self._folder.pooling)
+        if result.ndim == 2:
+            return result
+        lengths = rectangle.lengths.tolist()
+        real = (hidden[:length] for hidden, length in zip(result, lengths, strict=True))  # padding is behind
+        return np.stack([pooled_row(each, self._folder.pooling) for each in real])
 
     def memory(self) -> Memory:
         resident = psutil.Process().memory_info().rss
@@ -138,17 +143,3 @@ def _inputs(session: Any, name: str) -> Mapping[str, tuple[str, type]]:
             )
         told[each.name] = _PARTS[each.name], np.int32 if "int32" in each.type else np.int64
     return told
-
-
-def _pooled(hidden: Floats, batch: Padded, pooling: Pooling) -> Floats:
-    """[rows, tokens, hidden] to [rows, hidden]. Padding is not there."""
-    real = batch.mask[:, :, None] > 0
-    match pooling:
-        case Pooling.CLS:
-            return hidden[:, 0]
-        case Pooling.LAST:
-            return hidden[np.arange(len(hidden)), batch.lengths - 1]
-        case Pooling.MAX:
-            return np.where(real, hidden, -np.inf).max(axis=1).astype(np.float32)
-        case Pooling.MEAN:
-            return (np.where(real, hidden, 0).sum(axis=1) / batch.lengths[:, None]).astype(np.float32)

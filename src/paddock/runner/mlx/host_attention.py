@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from paddock.runner.mlx.host import Floats, Task, side_by_side
+from paddock.runner.mlx.cores import Floats, Task, side_by_side
 from paddock.runner.mlx.host_runs import Run
 from paddock.runner.mlx.host_slabs import HostSlabs
 from paddock.runner.mlx.packing import LongRow

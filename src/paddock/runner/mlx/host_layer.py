@@ -8,7 +8,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from paddock.runner.mlx.host import CORES, Floats, Task, look
+from paddock.runner.mlx.cores import CORES, Floats, Task
+from paddock.runner.mlx.host import look
 from paddock.runner.mlx.host_attention import Asked, Heads, HostGroup, attend_host, attention_tasks
 from paddock.runner.mlx.host_runs import Run, runs_of, shares
 from paddock.runner.mlx.host_slabs import HostSlabs

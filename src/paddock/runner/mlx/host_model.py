@@ -21,7 +21,8 @@ from typing import Any, Final
 import mlx.core as mx
 import numpy as np
 
-from paddock.runner.mlx.host import Floats, Task, look
+from paddock.runner.mlx.cores import Floats, Task
+from paddock.runner.mlx.host import look
 from paddock.runner.mlx.host_layer import HostLayer
 from paddock.runner.mlx.host_team import Member, Team
 from paddock.runner.mlx.host_weights import HostWeights, LayerWeights, Linear, Norm, words

@@ -8,7 +8,8 @@ from itertools import pairwise
 import mlx.core as mx
 import numpy as np
 
-from paddock.runner.mlx.host import Floats, look
+from paddock.runner.mlx.cores import Floats
+from paddock.runner.mlx.host import look
 from paddock.runner.mlx.packing import Ints
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.slabs import Shape

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from paddock.runner.mlx.host import CORES, PRODUCTS, Task, side_by_side
+from paddock.runner.mlx.cores import CORES, PRODUCTS, Task, side_by_side
 
 SHARES_MAX: Final = 8  # more threads would wait for Python's lock and for the memory, not compute
 

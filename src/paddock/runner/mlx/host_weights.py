@@ -18,7 +18,8 @@ import mlx.nn as nn
 import numpy as np
 from mlx_lm.models.rope_utils import Llama3RoPE, YarnRoPE
 
-from paddock.runner.mlx.host import PRODUCTS, Floats, look
+from paddock.runner.mlx.cores import PRODUCTS, Floats
+from paddock.runner.mlx.host import look
 from paddock.runner.mlx.seam import evaluate, weights_of
 
 # Modules whose layers are what host_model.py computes; each has its cells in tests/exactness or tests/runner/vision.

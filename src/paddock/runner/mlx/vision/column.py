@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import mlx.core as mx
 import numpy as np
 
-from paddock.runner.mlx.host import Floats, look
+from paddock.runner.mlx.cores import Floats
+from paddock.runner.mlx.host import look
 from paddock.runner.mlx.packing import Ints, Packed
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.vision.features import Features, FeatureStore
