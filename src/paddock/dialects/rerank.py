@@ -97,8 +97,8 @@ def parse_rerank(body: bytes, *, request_id: str, inputs_max: int) -> AskedScore
     )
 
 
-def write_rerank(asked: AskedScores, reranked: Reranked, model: str) -> bytes:
-    """The answer, the best document first; of equal ones the earlier."""
+def write_rerank(asked: AskedScores, reranked: Reranked, model: str, *, version: str = "1") -> bytes:
+    """The answer, the best document first; of equal ones the earlier. `version`: of Cohere's API."""
     best = sorted(range(len(reranked.scores)), key=lambda number: (-reranked.scores[number], number))
     results = [
         RerankResult(
@@ -117,6 +117,6 @@ def write_rerank(asked: AskedScores, reranked: Reranked, model: str) -> bytes:
             usage=RerankUsage(
                 prompt_tokens=tokens, total_tokens=tokens, truncated_tokens=sum(reranked.cut) if reranked.cut else UNSET
             ),
-            meta=Meta(api_version=ApiVersion(), billed_units=BilledUnits()),
+            meta=Meta(api_version=ApiVersion(version=version), billed_units=BilledUnits()),
         )
     )

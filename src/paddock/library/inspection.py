@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, cast
 
 from paddock.catalog.detection import HubFacts, detect
@@ -22,6 +23,7 @@ from paddock.catalog.headers import (
 )
 from paddock.catalog.known import KnownModels
 from paddock.catalog.reading import FileReader, RangeReader
+from paddock.catalog.values import as_positive
 from paddock.errors import InvalidHeader
 
 SMALL_FILE_BYTES_MAX = 16 << 20  # config.json, tokenizer_config.json, templates: larger ones are not what they claim
@@ -88,6 +90,8 @@ class _Inspector:
             chat_template=self._text("chat_template.jinja"),
             known=known,
         )
+        if facts.model_type == "embeddings":
+            facts = _as_long_as_trained(facts, self._json("sentence_bert_config.json"))
         return Inspection(
             facts=facts,
             config=config,
@@ -174,3 +178,14 @@ class _Inspector:
 def disk_reader(locations: Mapping[str, str]) -> Open:
     """Readers for files on this disk, by their names in the model."""
     return lambda name: FileReader(Path(locations[name]))
+
+
+def _as_long_as_trained(facts: Facts, sentence: Mapping[str, Any] | None) -> Facts:
+    """Authors of models that embed may say that fewer tokens are read than there are positions for."""
+    longest = as_positive((sentence or {}).get("max_seq_length"))
+    if longest is None or longest >= facts.context_window:
+        return facts
+    origins = MappingProxyType({**facts.origins, "context_window": "files"})
+    return replace(
+        facts, context_window=longest, max_output_tokens=min(facts.max_output_tokens, longest), origins=origins
+    )

@@ -25,6 +25,7 @@ _EXACT: Final[dict[str, Need]] = {
     "/v1/models": Open.ANY_KEY,
     "/v1/embeddings": Scope.EMBEDDINGS,
     "/v1/rerank": Scope.EMBEDDINGS,
+    "/v2/rerank": Scope.EMBEDDINGS,
     "/api/embed": Scope.EMBEDDINGS,
     "/api/embeddings": Scope.EMBEDDINGS,
     "/api/tags": Open.ANY_KEY,

@@ -91,7 +91,7 @@ def speaks_anthropic(path: str) -> bool:
 
 def speaks_openai(path: str) -> bool:
     """Whether clients of `path` expect OpenAI's error body."""
-    return (path.startswith("/v1/") or path == "/v1") and not speaks_anthropic(path)
+    return (path.startswith(("/v1/", "/v2/")) or path in ("/v1", "/v2")) and not speaks_anthropic(path)
 
 
 def speaks_ollama(path: str) -> bool:

@@ -21,7 +21,7 @@ def is_kept(method: str, path: str, status: int) -> bool:
 
     Pages, probes and what a dashboard looks at every second would only bury these.
     """
-    if status in _REFUSED or path.startswith(("/v1/", "/api/")):
+    if status in _REFUSED or path.startswith(("/v1/", "/v2/", "/api/")):
         return True
     return path.startswith("/admin/") and method not in _LOOKING
 
