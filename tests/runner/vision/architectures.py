@@ -185,6 +185,36 @@ TINY: dict[str, Tiny] = {
         pixels={**_QWEN_PIXELS, "image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": 8},
         processor={"processor_class": "Qwen3VLProcessor"},
     ),
+    "qwen3_vl_moe": Tiny(
+        config={
+            **_QWEN_IDS,
+            "text_config": {
+                **_TEXT,
+                "model_type": "qwen3_vl_moe_text",
+                "num_experts": 4,
+                "num_experts_per_tok": 2,
+                "decoder_sparse_step": 1,
+                "mlp_only_layers": [],
+                "moe_intermediate_size": 48,
+                "rope_scaling": {"type": "mrope", "mrope_section": [4, 2, 2], "mrope_interleaved": True},
+            },
+            "vision_config": {
+                "model_type": "qwen3_vl_moe",
+                "depth": 3,
+                "hidden_size": 48,
+                "intermediate_size": 64,
+                "out_hidden_size": 64,
+                "num_heads": 3,
+                "patch_size": 8,
+                "num_position_embeddings": 36,
+                "deepstack_visual_indexes": [0, 1],
+            },
+        },
+        words=_QWEN_WORDS,
+        template=chat_templates.QWEN,
+        pixels={**_QWEN_PIXELS, "image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": 8},
+        processor={"processor_class": "Qwen3VLProcessor"},
+    ),
     "idefics3": Tiny(
         config={
             "image_token_id": PICTURE,
@@ -255,6 +285,23 @@ TINY: dict[str, Tiny] = {
             "patch_size": {"height": 8, "width": 8},
         },
         processor={"processor_class": "PixtralProcessor", "patch_size": 8},
+    ),
+    "mistral3": Tiny(
+        config={
+            "image_token_index": WORDS,
+            "spatial_merge_size": 2,
+            "text_config": {**_TEXT, "model_type": "mistral"},
+            "vision_config": {**_TOWER, "model_type": "pixtral", "head_dim": 16, "image_size": 96},
+        },
+        words=("[IMG]", "[IMG_BREAK]", "[IMG_END]"),
+        template=chat_templates.PIXTRAL,
+        pixels={
+            **_PIXELS,
+            "image_processor_type": "PixtralImageProcessor",
+            "size": {"longest_edge": 64},
+            "patch_size": {"height": 8, "width": 8},
+        },
+        processor={"processor_class": "Mistral3Processor", "patch_size": 8, "spatial_merge_size": 2},
     ),
 }
 

@@ -32,11 +32,23 @@ _OF_TEXT_MODELS: Final = {
     "gpt_oss": "gpt_oss",
 }
 # The language parts of mlx-vlm's models, each in a module of its own.
-_OF_SEEING_MODELS: Final = ("gemma3", "idefics3", "llava", "pixtral", "qwen2_5_vl", "qwen2_vl", "qwen3_vl")
+_OF_SEEING_MODELS: Final = (
+    "gemma3",
+    "idefics3",
+    "llava",
+    "pixtral",
+    "qwen2_5_vl",
+    "qwen2_vl",
+    "qwen3_vl",
+    "qwen3_vl_moe",
+)
 PAGED: Final = {
     **{f"mlx_lm.models.{name}": f"mlx_lm.models.{place}" for name, place in _OF_TEXT_MODELS.items()},
     **{f"mlx_vlm.models.{name}.language": f"mlx_vlm.models.{name}.language" for name in _OF_SEEING_MODELS},
+    "mlx_vlm.models.mistral3.language": "mlx_vlm.models.pixtral.language",
 }
+# These take whichever layers their config names, and only some of them page: those from the module with the attention.
+_BY_BACKBONE: Final = frozenset({"mlx_vlm.models.mistral3.language"})
 _CACHES: Final = frozenset({"mlx_lm.models.cache", "mlx_vlm.models.cache"})
 
 
@@ -46,7 +58,8 @@ _ACTIVATED: Final[set[str]] = set()  # modules whose activations may be computed
 
 def paged_shapes(model: Any) -> list[LayerShape] | None:
     """What each layer keeps, when this model may run on pages. None: it goes solo."""
-    if type(model).__module__ not in PAGED:
+    module = type(model).__module__
+    if module not in PAGED or (module in _BY_BACKBONE and not _is_from(type(model.model), PAGED[module])):
         return None
     caches = layer_caches(model)
     if not all(_pages(cache) for cache in caches):
@@ -108,6 +121,10 @@ def _pages(cache: Any) -> bool:
     if kind.__module__ not in _CACHES:
         return False
     return kind.__name__ == "KVCache" or (kind.__name__ == "RotatingKVCache" and cache.keep == 0)
+
+
+def _is_from(kind: type[object], module: str) -> bool:
+    return any(each.__module__ == module for each in kind.__mro__)
 
 
 def _shape(array: mx.array) -> Shape:

@@ -16,10 +16,12 @@ ARCHITECTURES: Final = {
     "gemma3": Architecture(mark="boi_token"),
     "idefics3": Architecture(),
     "llava": Architecture(),
+    "mistral3": Architecture(),
     "pixtral": Architecture(),
     "qwen2_5_vl": Architecture(turns=True),
     "qwen2_vl": Architecture(turns=True),
     "qwen3_vl": Architecture(turns=True, deep=True),
+    "qwen3_vl_moe": Architecture(turns=True, deep=True),
     "smolvlm": Architecture(),
 }
 
