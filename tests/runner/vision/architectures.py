@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -306,9 +306,73 @@ TINY: dict[str, Tiny] = {
 }
 
 
+# Their language parts keep more than keys and values, or scale by position: they go solo.
+SOLO: dict[str, Tiny] = {
+    "qwen3_5": Tiny(
+        config={
+            **_QWEN_IDS,
+            "text_config": {
+                **_TEXT,
+                "model_type": "qwen3_5_text",
+                "num_hidden_layers": 4,
+                "linear_num_value_heads": 4,
+                "linear_num_key_heads": 2,
+                "linear_key_head_dim": 32,
+                "linear_value_head_dim": 32,
+                "linear_conv_kernel_dim": 3,
+                "full_attention_interval": 2,
+                "rope_parameters": {
+                    "type": "default",
+                    "mrope_section": [2, 1, 1],
+                    "rope_theta": 10000.0,
+                    "partial_rotary_factor": 0.5,
+                },
+            },
+            "vision_config": {
+                "model_type": "qwen3_5",
+                "depth": 2,
+                "hidden_size": 48,
+                "intermediate_size": 64,
+                "out_hidden_size": 64,
+                "num_heads": 3,
+                "patch_size": 8,
+                "num_position_embeddings": 36,
+                "deepstack_visual_indexes": [],
+            },
+        },
+        words=_QWEN_WORDS,
+        template=chat_templates.QWEN,
+        pixels={**_QWEN_PIXELS, "image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": 8},
+        processor={"processor_class": "Qwen3VLProcessor"},
+    ),
+    "ministral3": replace(
+        TINY["mistral3"],
+        config={
+            **TINY["mistral3"].config,
+            "model_type": "mistral3",
+            "text_config": {
+                **_TEXT,
+                "model_type": "ministral3",
+                "rope_parameters": {
+                    "type": "yarn",
+                    "rope_theta": 10000.0,
+                    "factor": 4.0,
+                    "beta_fast": 32.0,
+                    "beta_slow": 1.0,
+                    "mscale": 1.0,
+                    "mscale_all_dim": 1.0,
+                    "original_max_position_embeddings": 16,
+                    "llama_4_scaling_beta": 0.1,
+                },
+            },
+        },
+    ),
+}
+
+
 def make_folder(name: str, folder: Path) -> Path:
     """Write the architecture `name` to disk as a model that anybody may load. The same weights each time."""
-    tiny = TINY[name]
+    tiny = {**TINY, **SOLO}[name]
     config = {"model_type": name, "vocab_size": VOCABULARY, "eos_token_id": 2, "pad_token_id": 0, **tiny.config}
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))

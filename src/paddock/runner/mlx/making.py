@@ -50,7 +50,7 @@ def make_executor(
     shapes = paged_shapes(model) if paged else None
     lane: Lane
     if shapes is None:
-        lane, per_token, block_count = SoloLane(model, selection), bytes_per_token(model), 0
+        lane, per_token, block_count = SoloLane(model, selection, pictures), bytes_per_token(model), 0
     else:
         install(model)
         lane = PagedLane(selection, shapes, block_tokens=BLOCK_TOKENS, host=weights.host, pictures=pictures)

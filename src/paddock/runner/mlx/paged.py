@@ -142,7 +142,7 @@ class PagedLane:
         step: Any = self._maker.make(packed)
         for layer in self._layers:
             layer.step = step
-        column = self._pictures.column(packed) if self._pictures is not None else None
+        column = self._pictures.column(packed.rows, packed.positions) if self._pictures is not None else None
         try:
             with working() if self._host else nullcontext():
                 # What is added behind layers of pictures' own is left to model code: words, and answers, have none.

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from paddock.engine.step import Row
 from paddock.runner.mlx.backbone import RowSelection
 from paddock.runner.mlx.seam import evaluate, layer_caches
+from paddock.runner.mlx.vision.column import Pictures
 
 
 class SoloLane:
     """Recurrent, rotating and hybrid caches as mlx-lm made them; they cannot be shared, and not be wound back either."""
 
-    def __init__(self, model: Any, selection: RowSelection) -> None:
+    def __init__(self, model: Any, selection: RowSelection, pictures: Pictures | None = None) -> None:
+        """`pictures`: of a model that sees."""
         self._model = model
+        self._pictures = pictures
         self._selection = selection
         self._caches: dict[str, list[Any]] = {}
         self._fed: dict[str, int] = {}
@@ -47,4 +51,8 @@ class SoloLane:
         assert fed == row.start, f"{row.sequence_id} has been fed {fed} tokens and goes on at {row.start}"
         self._fed[row.sequence_id] = row.end
         wanted = [len(row.tokens) - 1] if row.samples else []
-        return self._selection.logits(mx.array([row.tokens]), self._caches[row.sequence_id], wanted, axis=1)
+        tokens, more = mx.array([row.tokens]), {}
+        if self._pictures is not None:
+            positions = np.arange(row.start, row.end, dtype=np.int32)
+            more = self._pictures.arguments(tokens, self._pictures.column([row], positions))
+        return self._selection.logits(tokens, self._caches[row.sequence_id], wanted, axis=1, **more)

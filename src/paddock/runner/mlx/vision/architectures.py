@@ -1,4 +1,4 @@
-"""The models that see whose language part pages, and what is particular about each. All others see in the solo lane."""
+"""The models that see, and what is particular about each. What cannot page sees in the solo lane."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +20,7 @@ ARCHITECTURES: Final = {
     "pixtral": Architecture(),
     "qwen2_5_vl": Architecture(turns=True),
     "qwen2_vl": Architecture(turns=True),
+    "qwen3_5": Architecture(turns=True),
     "qwen3_vl": Architecture(turns=True, deep=True),
     "qwen3_vl_moe": Architecture(turns=True, deep=True),
     "smolvlm": Architecture(),

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import mlx.core as mx
 import numpy as np
 
+from paddock.engine.step import Row
 from paddock.runner.mlx.cores import Floats
 from paddock.runner.mlx.host import look
-from paddock.runner.mlx.packing import Ints, Packed
+from paddock.runner.mlx.packing import Ints
 from paddock.runner.mlx.seam import evaluate
 from paddock.runner.mlx.vision.features import Features, FeatureStore
 from paddock.runner.prompts import Look
@@ -83,15 +84,15 @@ class Pictures:
     def end(self, sequence_id: str) -> None:
         self._layouts.pop(sequence_id, None)
 
-    def column(self, packed: Packed) -> Column:
-        """Of the rows of one step."""
+    def column(self, rows: Sequence[Row], positions: Ints) -> Column:
+        """Of the rows of one step, and where each of their tokens stands in its text."""
         if not self._layouts:
-            return Column(turns=np.broadcast_to(packed.positions, (3, len(packed.positions))) if self.turns else None)
+            return Column(turns=np.broadcast_to(positions, (3, len(positions))) if self.turns else None)
         places: list[Ints] = []
         parts: list[tuple[Features, slice]] = []
         turns: list[Ints] = []
         begin = 0
-        for row in packed.rows:
+        for row in rows:
             layout = self._layouts.get(row.sequence_id)
             for seen in layout.seen if layout else ():
                 first, last = np.searchsorted(seen.places, [row.start, row.end]).tolist()
@@ -116,15 +117,14 @@ class Pictures:
         )
 
     def arguments(self, tokens: mx.array, column: Column) -> dict[str, Any]:
-        """What model code is given beside the column of tokens [tokens, 1]."""
+        """What model code is given beside the tokens: [tokens, 1], each a row of its own, or [1, tokens] of one sequence."""
         given: dict[str, Any] = {}
         if column.turns is not None:
-            given["position_ids"] = mx.array(column.turns)[:, :, None]
+            given["position_ids"] = mx.array(column.turns).reshape(3, *tokens.shape)
         if column.places is not None and column.rows is not None:
             embeddings = self.embed(tokens)
             places = mx.array(column.places)
-            embeddings[places, 0] = column.rows.astype(embeddings.dtype)
-            given["inputs_embeds"] = embeddings
+            given["inputs_embeds"] = _put(embeddings, places, column.rows)
             if column.deep:
                 nothing = mx.zeros_like(embeddings)
                 given["deepstack_visual_embeds"] = [_put(nothing, places, each) for each in column.deep]
@@ -144,10 +144,11 @@ def add_dense(backbone: Any) -> None:
     backbone._deepstack_process = add
 
 
-def _put(nothing: mx.array, places: mx.array, rows: mx.array) -> mx.array:
-    dense = nothing + 0
-    dense[places, 0] = rows.astype(dense.dtype)
-    return dense
+def _put(among: mx.array, places: mx.array, rows: mx.array) -> mx.array:
+    """`among` with `rows` at some tokens, in a copy."""
+    dense = among.reshape(-1, among.shape[-1]) + 0
+    dense[places] = rows.astype(dense.dtype)
+    return dense.reshape(among.shape)
 
 
 def _joined(parts: Sequence[mx.array]) -> mx.array:
