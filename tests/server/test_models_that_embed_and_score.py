@@ -142,7 +142,7 @@ def test_documents_come_back_the_best_first(site: Site, path: str) -> None:
     order = sorted(range(len(DOCUMENTS)), key=lambda number: -scores[number])
     assert [each["index"] for each in told["results"]] == order
     for result in told["results"]:
-        assert result["relevance_score"] == pytest.approx(scores[result["index"]], abs=1e-5)
+        assert result["relevance_score"] == pytest.approx(scores[int(result["index"])], abs=1e-5)
         assert result["document"] == {"text": DOCUMENTS[result["index"]]}
     assert told["usage"]["total_tokens"] == told["usage"]["prompt_tokens"] > 20
     assert told["meta"]["api_version"] == {"version": path[2]}

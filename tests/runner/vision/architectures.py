@@ -306,39 +306,57 @@ TINY: dict[str, Tiny] = {
 }
 
 
+_HYBRID: dict[str, Any] = {
+    **_TEXT,
+    "num_hidden_layers": 4,
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 32,
+    "linear_value_head_dim": 32,
+    "linear_conv_kernel_dim": 3,
+    "full_attention_interval": 2,
+    "rope_parameters": {
+        "type": "default",
+        "mrope_section": [2, 1, 1],
+        "rope_theta": 10000.0,
+        "partial_rotary_factor": 0.5,
+    },
+}
+_HYBRID_TOWER: dict[str, Any] = {
+    "depth": 2,
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "out_hidden_size": 64,
+    "num_heads": 3,
+    "patch_size": 8,
+    "num_position_embeddings": 36,
+    "deepstack_visual_indexes": [],
+}
 # Their language parts keep more than keys and values, or scale by position: they go solo.
 SOLO: dict[str, Tiny] = {
     "qwen3_5": Tiny(
         config={
             **_QWEN_IDS,
+            "text_config": {**_HYBRID, "model_type": "qwen3_5_text"},
+            "vision_config": {**_HYBRID_TOWER, "model_type": "qwen3_5"},
+        },
+        words=_QWEN_WORDS,
+        template=chat_templates.QWEN,
+        pixels={**_QWEN_PIXELS, "image_processor_type": "Qwen2VLImageProcessorFast", "patch_size": 8},
+        processor={"processor_class": "Qwen3VLProcessor"},
+    ),
+    "qwen3_5_moe": Tiny(
+        config={
+            **_QWEN_IDS,
             "text_config": {
-                **_TEXT,
-                "model_type": "qwen3_5_text",
-                "num_hidden_layers": 4,
-                "linear_num_value_heads": 4,
-                "linear_num_key_heads": 2,
-                "linear_key_head_dim": 32,
-                "linear_value_head_dim": 32,
-                "linear_conv_kernel_dim": 3,
-                "full_attention_interval": 2,
-                "rope_parameters": {
-                    "type": "default",
-                    "mrope_section": [2, 1, 1],
-                    "rope_theta": 10000.0,
-                    "partial_rotary_factor": 0.5,
-                },
+                **_HYBRID,
+                "model_type": "qwen3_5_moe_text",
+                "num_experts": 4,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": 48,
+                "shared_expert_intermediate_size": 48,
             },
-            "vision_config": {
-                "model_type": "qwen3_5",
-                "depth": 2,
-                "hidden_size": 48,
-                "intermediate_size": 64,
-                "out_hidden_size": 64,
-                "num_heads": 3,
-                "patch_size": 8,
-                "num_position_embeddings": 36,
-                "deepstack_visual_indexes": [],
-            },
+            "vision_config": {**_HYBRID_TOWER, "model_type": "qwen3_5_moe"},
         },
         words=_QWEN_WORDS,
         template=chat_templates.QWEN,

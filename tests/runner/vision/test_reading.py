@@ -4,7 +4,9 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import mlx.core as mx
 import pytest
 
 from paddock.errors import Incompatible, UsageError
@@ -175,3 +177,13 @@ def _fields(picture: Picture, *, at: int) -> dict[str, object]:
         "height": picture.height,
         "digest": picture.digest,
     }
+
+
+def test_a_model_whose_tower_was_left_out_answers_words_and_says_so(tmp_path: Path) -> None:
+    """Conversions for mlx-lm keep the config of a model that sees, and none of the weights to see with."""
+    folder = make_folder("gemma3", tmp_path / "gemma3")
+    loaded = cast("dict[str, mx.array]", mx.load(str(folder / "model.safetensors")))
+    weights = {name: each for name, each in loaded.items() if not name.startswith(("vision", "multi_modal"))}
+    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
+    model = open_model(replace(OPTIONS, name="gemma3", path=str(folder)))
+    assert "no weights to see with" in blind(model).message

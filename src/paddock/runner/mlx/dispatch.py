@@ -59,7 +59,7 @@ _ACTIVATED: Final[set[str]] = set()  # modules whose activations may be computed
 def paged_shapes(model: Any) -> list[LayerShape] | None:
     """What each layer keeps, when this model may run on pages. None: it goes solo."""
     module = type(model).__module__
-    if module not in PAGED or (module in _BY_BACKBONE and not _is_from(type(model.model), PAGED[module])):
+    if module not in PAGED or (module in _BY_BACKBONE and not _is_from(model.model.__class__, PAGED[module])):
         return None
     caches = layer_caches(model)
     if not all(_pages(cache) for cache in caches):

@@ -21,6 +21,7 @@ ARCHITECTURES: Final = {
     "qwen2_5_vl": Architecture(turns=True),
     "qwen2_vl": Architecture(turns=True),
     "qwen3_5": Architecture(turns=True),
+    "qwen3_5_moe": Architecture(turns=True),
     "qwen3_vl": Architecture(turns=True, deep=True),
     "qwen3_vl_moe": Architecture(turns=True, deep=True),
     "smolvlm": Architecture(),

@@ -24,6 +24,7 @@ _EXTRA: Final = Blindness(
     "the library that it sees with is not installed",
     "Install it: `pip install 'paddock[vision]'`, and load the model again.",
 )
+_TOWERS: Final = ("vision", "visual")  # in the names of weights; conversions for mlx-lm leave them out
 _SEEN: Final = f"Send text only, or ask a model of one of these: {', '.join(sorted(ARCHITECTURES))}."
 
 
@@ -51,10 +52,14 @@ def open_parts(options: LoadOptions) -> Parts:
             return _text_parts(options, _EXTRA)
         except Incompatible as error:
             raise Incompatible(f"`{options.name}` is a model that sees; {_EXTRA.why}.", hint=_EXTRA.hint) from error
-    architecture = read_folder(path, options.name).architecture
-    if architecture in ARCHITECTURES:
+    files = read_folder(path, options.name)
+    towers = any(word in name for name in files.tensors for word in _TOWERS)
+    if files.architecture not in ARCHITECTURES:
+        blindness = Blindness(f"Paddock does not see with models of architecture `{files.architecture}` yet", _SEEN)
+    elif towers:
         return _seeing_parts(options)
-    blindness = Blindness(f"Paddock does not see with models of architecture `{architecture}` yet", _SEEN)
+    else:
+        blindness = Blindness("its files have no weights to see with", "Take a conversion that kept them.")
     with suppress(Incompatible, Corrupt):  # words are answered by whichever library has the faster way
         return _text_parts(options, blindness)
     return _seeing_parts(options)
