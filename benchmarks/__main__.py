@@ -15,6 +15,7 @@ ALL = (
     "listing",
     "lookups",
     "routing",
+    "router",
     "audit",
     "pull",
     "embeddings",

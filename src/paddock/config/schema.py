@@ -81,6 +81,31 @@ class ProfileEntry(Section):
     )
 
 
+class RouterRoute(Section):
+    """One of the ways that a router chooses among."""
+
+    to: ModelName = Field(description="Where it leads: a model, `auto:PROFILE` or `role:NAME`.")
+    description: str = Field(default="", description="What belongs there, in words that the router's model reads.")
+    word: str = Field(
+        default="", description="What the router's model answers for it, where it knows another word than the name."
+    )
+
+
+class RouterEntry(Section):
+    """A small model that reads a request and picks one of several described routes: `router:NAME`."""
+
+    model: ModelName = Field(default="pony", description="The model that reads and picks. It runs on this machine.")
+    routes: Mapping[str, RouterRoute] = Field(
+        default_factory=dict[str, RouterRoute], description="What it picks from, by name."
+    )
+    fallback_profile: ProfileName | None = Field(
+        default=None,
+        description="The profile that decides when it is late, fails or is unsure; empty is the default one.",
+    )
+    timeout_s: Seconds = Field(default=2.0, description="Seconds that it may take.")
+    sure: Share = Field(default=0.5, description="The probability that its word must have.")
+
+
 class Routing(Section):
     enabled: bool = Field(
         default=True, description="Whether `auto` chooses by profile; off makes `auto` the default model."
@@ -95,6 +120,15 @@ class Routing(Section):
         description="Profile to model: answers that profile with this model if it is here.",
     )
 
+    roles: Mapping[str, ModelName] = Field(
+        default_factory=dict[str, str],
+        description="Role to model: `role:NAME` is that model or `auto:PROFILE`. `thinker` and `worker` are always there.",
+    )
+    routers: Mapping[str, RouterEntry] = Field(
+        default_factory=dict[str, RouterEntry],
+        description="Models that read a request and pick its route, by name: `router:NAME`.",
+    )
+
     @model_validator(mode="after")
     def _names_profiles_that_are_there(self) -> Self:
         """Only here are all of them known."""
@@ -106,6 +140,9 @@ class Routing(Section):
         for name, entry in self.profiles.items():
             if entry.fallback_profile is not None and entry.fallback_profile not in known:
                 wrong.append((("profiles", name, "fallback_profile"), entry.fallback_profile))
+        for name, router in self.routers.items():
+            if router.fallback_profile is not None and router.fallback_profile not in known:
+                wrong.append((("routers", name, "fallback_profile"), router.fallback_profile))
         if wrong:
             raise _refusal(wrong)
         return self

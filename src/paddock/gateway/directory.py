@@ -8,10 +8,13 @@ from typing import Any, Final, Protocol
 from paddock.catalog.facts import CONTEXT_WINDOW_DEFAULT
 from paddock.catalog.known import built_in_models
 from paddock.config.kinds import NAME_CHARACTERS_MAX, listed
-from paddock.config.schema import Config
+from paddock.config.schema import Config, RouterEntry
+from paddock.config.schema import Routing as RoutingSection
 from paddock.errors import ModelNotFound, PaddockError
 from paddock.gateway.candidates import CAPABILITIES, LOCAL, Candidate, Models
+from paddock.gateway.deciding import Decider
 from paddock.gateway.profiles import Profile, Profiles
+from paddock.gateway.routers import DescribedRoute, Router
 from paddock.gateway.routing import Route, RoutingSettings, Target, Traits, is_virtual, route
 from paddock.gateway.rules import RuleSet
 from paddock.gateway.speeds import Speeds
@@ -52,6 +55,7 @@ class Directory:
         builtin_models: Path,
     ) -> None:
         self._local = local
+        self._decider = Decider(local, self._revision) if local is not None else None
         self._library = library
         self._rules = rules
         self._providers = providers
@@ -77,16 +81,21 @@ class Directory:
             how = "exact" if traits.model else "default"
             target = Target(provider=LOCAL, model=name, route=how, context_window=here.facts.context_window)
             return Route(asked=traits.model, targets=(target,), steps=(f"`{name}` is a model on this machine.",))
-        found = route(
-            traits,
-            rules=rules,
-            profiles=profiles_of(config),
-            models=await self.models(),
-            settings=settings_of(config),
-        )
+        profiles, models, settings = profiles_of(config), await self.models(), settings_of(config)
+        found = route(traits, rules=rules, profiles=profiles, models=models, settings=settings)
+        while found.asks is not None and found.asks not in traits.decided and self._decider is not None and traits.text:
+            router = settings.routers[found.asks]
+            decided = await self._decider.decide(router, traits.text, tenant=traits.tenant)
+            traits = replace(traits, decided={**traits.decided, router.name: decided})
+            found = route(traits, rules=rules, profiles=profiles, models=models, settings=settings)
         if isinstance(found.failure, ModelNotFound) and not is_virtual(name):
             return await self._by_short_name(found, name)
         return found
+
+    async def _revision(self, name: str) -> str:
+        """Of a model here; another name than its own is resolved by whoever is asked, and rarely changes what it means."""
+        record = (await self._library.models()).get(name)
+        return (record.revision or "") if record is not None else ""
 
     async def models(self) -> Models:
         """Everything that could answer."""
@@ -155,6 +164,22 @@ def settings_of(config: Config) -> RoutingSettings:
         overrides=routing.overrides,
         default_model=config.model.default,
         default_provider=config.model.provider or "",
+        roles=routing.roles,
+        routers={name: _router(name, entry, routing) for name, entry in routing.routers.items()},
+    )
+
+
+def _router(name: str, entry: RouterEntry, routing: RoutingSection) -> Router:
+    return Router(
+        name=name,
+        model=entry.model,
+        routes=tuple(
+            DescribedRoute(name=each, to=one.to, description=one.description, word=one.word)
+            for each, one in entry.routes.items()
+        ),
+        fallback=entry.fallback_profile or routing.default_profile,
+        timeout_s=entry.timeout_s,
+        sure=entry.sure,
     )
 
 

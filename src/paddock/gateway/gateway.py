@@ -11,6 +11,7 @@ from paddock.errors import ModelNotFound, PaddockError
 from paddock.gateway.attempts import Attempts, Means, out_of_time, seat_of
 from paddock.gateway.candidates import LOCAL
 from paddock.gateway.failing import blames
+from paddock.gateway.routers import text_of
 from paddock.gateway.routing import Route, Target, Traits
 from paddock.gateway.speeds import Speeds
 from paddock.providers.provider import Accepted, AnswerEvent, Piece, Provider, Scores, Vectors
@@ -139,7 +140,7 @@ def traits_of(request: ChatRequest) -> Traits:
         needs.append("vision")
     if request.tools:
         needs.append("tools")
-    return Traits(model=request.model, needs=tuple(needs))
+    return Traits(model=request.model, needs=tuple(needs), text=text_of(request), tenant=request.tenant)
 
 
 def _as_led(answer: _Answer, target: Target, attempts: int) -> _Answer:

@@ -7,9 +7,13 @@ from typing import Any, Final
 from paddock.errors import ModelNotFound, NotFound, PaddockError, UsageError
 from paddock.gateway.candidates import LOCAL, Candidate, Models
 from paddock.gateway.profiles import Profile, Profiles, select
+from paddock.gateway.routers import Decision, Router
 from paddock.gateway.rules import Matched, RuleSet
 
 AUTO: Final = "auto"
+ROLE: Final = "role:"
+ROUTER: Final = "router:"
+ROLES: Final[Mapping[str, str]] = {"thinker": "auto:general", "worker": "auto:fast"}  # until the user sets them
 TARGETS_MAX: Final = 16
 _USUAL_BUILTIN: Final = "pony"
 
@@ -20,6 +24,9 @@ class Traits:
 
     model: str  # as it was asked; empty is the default
     needs: tuple[str, ...] = ()  # capabilities that it cannot do without: `vision`, `tools`
+    text: str = ""  # what a router may read of it
+    tenant: str = ""  # whose text it is
+    decided: Mapping[str, Decision] = field(default_factory=dict[str, Decision])  # by router, what it made of the text
 
     @property
     def virtual(self) -> bool:
@@ -35,6 +42,8 @@ class RoutingSettings:
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])  # profile to model
     default_model: str = _USUAL_BUILTIN
     default_provider: str = ""  # answers names that are not here
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])  # role to model
+    routers: Mapping[str, Router] = field(default_factory=dict[str, Router])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +52,10 @@ class Target:
 
     provider: str
     model: str
-    route: str  # how the name led here, in a word: `exact`, `alias`, `default`, `rule:NAME`, `profile:NAME`, `builtin`
+    route: (
+        str  # how the name led here, in a word: `exact`, `alias`, `default`, `rule:NAME`, `profile:NAME`, `role:NAME`,
+    )
+    # `router:NAME/ROUTE`, `builtin`
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     context_window: int | None = None  # None when nobody knows
 
@@ -73,8 +85,8 @@ class Route:
 
 
 def is_virtual(name: str) -> bool:
-    """Whether `name` is no model but asks for the one that suits: `auto`, `auto:code`."""
-    return name == AUTO or name.startswith(f"{AUTO}:")
+    """Whether `name` is no model but asks for one: `auto`, `auto:code`, `role:worker`, `router:topics`."""
+    return name == AUTO or name.startswith((f"{AUTO}:", ROLE, ROUTER))
 
 
 def route(traits: Traits, *, rules: RuleSet, profiles: Profiles, models: Models, settings: RoutingSettings) -> Route:
@@ -101,6 +113,7 @@ class _Routing:
         self._considered: list[Considered] = []
         self._warnings: list[str] = []
         self._rule: str | None = None
+        self._asks: str | None = None
 
     def route(self) -> Route:
         asked = self._traits.model
@@ -119,6 +132,7 @@ class _Routing:
             warnings=tuple(self._warnings),
             failure=failure,
             rule=self._rule,
+            asks=self._asks,
         )
 
     def _named(self, name: str, *, default: bool) -> Sequence[Target]:
@@ -133,8 +147,15 @@ class _Routing:
         if self._rules.rules:
             self._steps.append(f"No rule fits `{name}`.")
         if is_virtual(name):
-            return self._of_auto(name)
+            return self._of_virtual(name)
         return self._of_name(name, route="default" if default else None)
+
+    def _of_virtual(self, name: str) -> Sequence[Target]:
+        if name.startswith(ROUTER):
+            return self._of_router(name.removeprefix(ROUTER))
+        if name.startswith(ROLE):
+            return self._of_role(name.removeprefix(ROLE))
+        return self._of_auto(name)
 
     # A rule
 
@@ -160,7 +181,7 @@ class _Routing:
     def _of_target(self, provider: str, model: str, route: str) -> Sequence[Target]:
         """Where one target of a rule leads. Rules are not asked again: no rule can lead in circles."""
         if not provider and is_virtual(model):
-            return [_renamed(target, route) for target in self._of_auto(model)]
+            return [_renamed(target, route) for target in self._of_virtual(model)]
         if not provider:
             return [_renamed(target, route) for target in self._of_name(model, route=None)]
         known = self._models.at(provider, model)
@@ -187,6 +208,61 @@ class _Routing:
             self._steps.append(f"`{name}` is not on this machine; `model.provider` sends it to `{provider}`.")
             return [Target(provider=provider, model=name, route=route or "default-provider")]
         raise ModelNotFound(f"There is no model `{name[:120]}`.", hint="`paddock list` shows what is here.")
+
+    # Roles, and routers that read
+
+    def _of_role(self, role: str) -> Sequence[Target]:
+        name = self._settings.roles.get(role) or ROLES.get(role)
+        if name is None:
+            known = ", ".join(f"`{ROLE}{each}`" for each in {**ROLES, **self._settings.roles})
+            raise ModelNotFound(
+                f"There is no role `{role[:60]}`.",
+                hint=f"There are {known}. Set `model.routing.roles.NAME` to a model.",
+            )
+        how = "is" if role in self._settings.roles else "is, as nobody set it,"
+        self._steps.append(f"The role `{role}` {how} `{name}`.")
+        return [_renamed(target, f"{ROLE}{role}") for target in self._of_plain(name)]
+
+    def _of_router(self, name: str) -> Sequence[Target]:
+        router = self._settings.routers.get(name)
+        if router is None:
+            known = ", ".join(f"`{ROUTER}{each}`" for each in self._settings.routers) or "none"
+            raise ModelNotFound(
+                f"There is no router `{name[:60]}`.",
+                hint=f"There are: {known}. `model.routing.routers` describes them.",
+            )
+        decided = self._traits.decided.get(name)
+        if decided is None:
+            self._asks = self._asks or name
+            self._steps.append(
+                f"The router `{name}` has to read the text; without it the profile `{router.fallback}` holds."
+            )
+        else:
+            again = ", as it did before" if decided.remembered else ""
+            self._steps.append(f"The router `{name}`: {decided.reason}{again}.")
+        targets: list[Target] = []
+        chosen = next((each for each in router.routes if decided is not None and each.name == decided.route), None)
+        if chosen is not None:
+            try:
+                role = chosen.to.startswith(ROLE)
+                found = self._of_role(chosen.to.removeprefix(ROLE)) if role else self._of_plain(chosen.to)
+                targets += [_renamed(target, f"{ROUTER}{name}/{chosen.name}") for target in found]
+            except PaddockError as error:
+                self._warnings.append(f"The route `{chosen.name}` of the router `{name}`: {error.message}")
+        try:
+            targets += [_renamed(target, f"{ROUTER}{name}") for target in self._of_auto(f"{AUTO}:{router.fallback}")]
+        except PaddockError:
+            if not targets:
+                raise
+        return targets
+
+    def _of_plain(self, name: str) -> Sequence[Target]:
+        """What a role or a route stands for: a model or a profile, so that nothing can lead in circles."""
+        if name.startswith((ROLE, ROUTER)):
+            raise UsageError(
+                f"`{name}` cannot be what another one stands for.", hint="Name a model, or `auto:PROFILE`."
+            )
+        return self._of_auto(name) if is_virtual(name) else self._of_name(name, route=None)
 
     # The one that suits
 

@@ -27,6 +27,7 @@ from paddock.gateway.documents import (
     explained,
     tested,
 )
+from paddock.gateway.routers import TEXT_CHARACTERS_MAX
 from paddock.gateway.routing import Traits
 from paddock.gateway.rule_book import RuleFile, RulesImported, read_rules, with_changes
 from paddock.gateway.rules import Match, Rule, RuleTarget
@@ -173,16 +174,19 @@ async def explain(
     *,
     request: Annotated[Path | None, Parameter(help="A request of OpenAI's chat API, whose needs count, too.")] = None,
     needs: Needs = None,
+    text: Annotated[
+        str, Parameter(help="What would be asked: a router that reads decides by it, while a server runs.")
+    ] = "",
     flags: Flags = _NO_FLAGS,
     desk: Given[Desk],
 ) -> None:
-    """Say who would answer, in which order, and why no one else. Nobody is asked."""
-    wanted, told = (model, tuple(needs or ())), (model, ())
+    """Say who would answer, in which order, and why no one else. Nobody is asked, but for a router that has to read."""
+    told = Traits(model=model)
     if request is not None:
         told = _traits_in(read_text(desk, request), model)
-    traits = Traits(model=told[0], needs=tuple(dict.fromkeys((*wanted[1], *told[1]))))
-    async with open_routing(desk.config, desk.invocation.world) as rooms:
-        found = await explained(rooms.directory, traits)
+    needed = tuple(dict.fromkeys((*(needs or ()), *told.needs)))
+    traits = Traits(model=told.model, needs=needed, text=text[:TEXT_CHARACTERS_MAX] or told.text)
+    found = await _explained(desk, traits)
     desk.answer(found, lambda screen: _show_explanation(screen, found))
     if not found.targets:
         desk.fail(4)
@@ -215,6 +219,18 @@ async def import_rules(
 
 
 route.command(replay)
+
+
+async def _explained(desk: Desk, traits: Traits) -> Explanation:
+    """By the server of this home when one runs and there is something to read: models are there."""
+    if traits.text and desk.server is not None:
+        from paddock.client.opening import connected
+
+        body = {"model": traits.model, "needs": list(traits.needs), "text": traits.text}
+        async with connected(desk.server) as connection:
+            return await connection.post("/admin/route/explain", Explanation, body)
+    async with open_routing(desk.config, desk.invocation.world) as rooms:
+        return await explained(rooms.directory, traits)
 
 
 async def _save(desk: Desk, rule: Rule, names: Sequence[str], *, new: bool, dry_run: bool) -> None:
@@ -271,15 +287,27 @@ def parsed_options(pairs: Sequence[str]) -> Mapping[str, Any]:
     return options
 
 
-def _traits_in(text: str, model: str) -> tuple[str, tuple[str, ...]]:
-    """The model and the needs of a request in OpenAI's words."""
+def _traits_in(text: str, model: str) -> Traits:
+    """What a request in OpenAI's words asks for."""
     try:
         body = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InvalidFile("The request is no JSON object.", hint="Write what you would send.") from error
     said = json.dumps(body.get("messages", []))
     needs = [*(["vision"] if '"image_url"' in said else []), *(["tools"] if body.get("tools") else [])]
-    return model or str(body.get("model") or ""), tuple(needs)
+    return Traits(
+        model=model or str(body.get("model") or ""), needs=tuple(needs), text=_last_said(body)[:TEXT_CHARACTERS_MAX]
+    )
+
+
+def _last_said(body: Mapping[str, Any]) -> str:
+    """The last text of its user."""
+    messages: Any = body.get("messages", [])
+    for message in reversed(messages if isinstance(messages, list) else []):
+        said: Any = message.get("content") if isinstance(message, dict) and message.get("role") == "user" else None
+        if isinstance(said, str):
+            return said
+    return ""
 
 
 def _leads(rule: Rule) -> str:

@@ -26,6 +26,7 @@ from paddock.gateway.documents import (
 from paddock.gateway.provider_book import check_takes_key
 from paddock.gateway.replay import Replay
 from paddock.gateway.replaying import LISTED_MAX, Draft, Period
+from paddock.gateway.routers import TEXT_CHARACTERS_MAX
 from paddock.gateway.routing import Traits
 from paddock.gateway.rule_book import RuleFile, RulesImported, drafted
 from paddock.gateway.rules import PATTERN_CHARACTERS_MAX, RULES_MAX, TARGETS_MAX, Match, Rule, RuleTarget
@@ -92,6 +93,9 @@ class ImportBody(Body):
 class ExplainBody(Body):
     model: ModelNamed = ""
     needs: list[Need] = Field(default=[], max_length=8, description="What the request cannot do without.")
+    text: str = Field(
+        default="", max_length=100_000, description="What its user says; with it, routers that have to read decide."
+    )
 
 
 KeyOf = Annotated[
@@ -193,7 +197,7 @@ def _looking(routes: APIRouter, rooms: ServerRooms) -> None:
     @routes.post("/route/explain", operation_id="explain_route", response_model=Explanation)
     async def explain(body: ExplainBody) -> Response:
         """Who would answer for a model's name, in which order, and why no one else. Nothing is asked."""
-        traits = Traits(model=body.model, needs=tuple(body.needs))
+        traits = Traits(model=body.model, needs=tuple(body.needs), text=body.text[:TEXT_CHARACTERS_MAX])
         return answer(await explained(rooms.routing.directory, traits))
 
     @routes.post("/route/replay", operation_id="replay_routes", response_model=Replay)
