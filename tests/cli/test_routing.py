@@ -110,3 +110,12 @@ def test_profiles_are_made_changed_and_taken_back(cli: Cli) -> None:
     assert wrong.code == 2
     assert "must be some of" in wrong.err
     assert cli("profile", "rm", "general").code == 4
+
+
+def test_a_request_that_a_router_has_to_read_is_left_open_without_a_server(cli: Cli) -> None:
+    """No model runs at the command line: that is said, and the profile's answer is shown."""
+    cli("config", "set", "model.routing.routers.topics.routes.general.to", "auto")
+    request = '{"model": "router:topics", "messages": [{"role": "user", "content": "Hi"}]}'
+    shown = cli("route", "explain", "--request", "-", stdin=request)
+    assert "has to read the text" in shown.out
+    assert cli("route", "explain", "--request", "-", stdin='{"messages": 3}').code == 2

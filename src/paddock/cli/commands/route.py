@@ -302,12 +302,14 @@ def _traits_in(text: str, model: str) -> Traits:
 
 def _last_said(body: Mapping[str, Any]) -> str:
     """The last text of its user."""
-    messages: Any = body.get("messages", [])
-    for message in reversed(messages if isinstance(messages, list) else []):
-        said: Any = message.get("content") if isinstance(message, dict) and message.get("role") == "user" else None
-        if isinstance(said, str):
-            return said
-    return ""
+    try:
+        messages = msgspec.convert(body.get("messages", []), list[dict[str, Any]])
+    except msgspec.ValidationError as error:
+        raise InvalidFile(
+            f"The request's messages are not understood: {error}.", hint="Write what you would send."
+        ) from error
+    said = [each.get("content") for each in messages if each.get("role") == "user"]
+    return said[-1] if said and isinstance(said[-1], str) else ""
 
 
 def _leads(rule: Rule) -> str:
