@@ -82,7 +82,7 @@ def test_a_state_file_that_cannot_be_written_keeps_nobody_from_being_served(tmp_
 def test_on_a_disk_that_takes_nothing_the_start_says_so(tmp_path: Path) -> None:
     """One sentence and a remedy, whatever write it is that fails first; never a traceback, never a server that half works."""
     done = subprocess.run(
-        [sys.executable, "-c", "from paddock.cli.main import main; main()", "serve"],
+        [sys.executable, "-B", "-c", "from paddock.cli.main import main; main()", "serve"],
         env=variables(tmp_path),
         cwd=tmp_path,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),

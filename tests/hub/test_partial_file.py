@@ -120,7 +120,7 @@ def test_the_real_limit_of_the_system_on_file_sizes_is_met_with_an_error(tmp_pat
         "    print(type(error).__name__, partial.position)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "part")],
+        [sys.executable, "-B", "-c", program, str(tmp_path / "part")],
         capture_output=True,
         text=True,
         check=True,

@@ -126,7 +126,13 @@ print(len(tail.latest(1000)))
 def test_a_full_disk_costs_lines_of_the_file_and_nothing_else(tmp_path: Path) -> None:
     """Whoever logs must never fail for it; once there is room, lines are kept again."""
     done = subprocess.run(
-        [sys.executable, "-c", _FILLS, str(tmp_path)],
+        [
+            sys.executable,
+            "-B",
+            "-c",
+            _FILLS,
+            str(tmp_path),
+        ],  # -B: half a compiled module would break whoever imports it next
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
         capture_output=True,
         text=True,
