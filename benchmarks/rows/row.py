@@ -163,6 +163,9 @@ class Turns:
     rounds_max: int | None = None  # of a row that is too slow for more
     turn_limit_s: float = 60.0
     row_limit_s: float = 90.0  # no round begins later, in the usual quarter of an hour
+    afresh: bool = (
+        False  # a new process each turn: one is quicker than another for as long as it lives, by where its memory lies
+    )
 
     def model(self, options: Options) -> Path:
         return options.model(self.shape)
@@ -195,6 +198,8 @@ class Turns:
             took = time.monotonic() - began
             told = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
             print(f"  {self.name} round {number + 1}: {contender.name}: {told} ({took:.1f} s)", flush=True)
+            if self.afresh:
+                await arena.remove(contender, model)
             return
         played.failures[contender.name] = why
         print(f"  {self.name} round {number + 1}: {contender.name} FAILED: {why}", flush=True)
