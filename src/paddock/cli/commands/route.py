@@ -172,7 +172,13 @@ async def explain(
     model: Annotated[str, Parameter(help="A name as it would be asked, like `auto:code`; none is the default.")] = "",
     /,
     *,
-    request: Annotated[Path | None, Parameter(help="A request of OpenAI's chat API, whose needs count, too.")] = None,
+    request: Annotated[
+        Path | None,
+        Parameter(
+            help="A request of OpenAI's chat API, whose needs and text count, too; `-` is stdin.",
+            allow_leading_hyphen=True,
+        ),
+    ] = None,
     needs: Needs = None,
     text: Annotated[
         str, Parameter(help="What would be asked: a router that reads decides by it, while a server runs.")
