@@ -1,4 +1,4 @@
-"""Tokens a second: sixteen streams, one stream; against peers, and Paddock's server against its own engine, first tokens too."""
+"""Tokens a second: sixteen streams, one stream; against peers, and the server against its own engine."""
 
 import statistics
 from collections.abc import Awaitable, Callable

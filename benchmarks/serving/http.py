@@ -77,6 +77,7 @@ def _taken_apart(asked_at: float, lines: Iterable[tuple[float, str]]) -> Answer:
     texts: list[str] = []
     usage: dict[str, Any] | None = None
     done = finished = False
+    ended_at = asked_at
     for at, line in lines:
         if not line.startswith("data:"):
             continue  # comments keep the connection alive
@@ -93,6 +94,9 @@ def _taken_apart(asked_at: float, lines: Iterable[tuple[float, str]]) -> Answer:
             if choice.get("text"):
                 times.append(at)
                 texts.append(choice["text"])
+        ended_at = at
+    if not times:  # random weights may write half characters only, which nobody shows
+        times = [ended_at]
     if not (done and finished) or usage is None:
         raise Incomplete("the stream ended without its end or its usage")
     return Answer(
