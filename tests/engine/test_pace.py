@@ -95,3 +95,15 @@ def test_prompts_get_on_where_decoding_fills_the_slice() -> None:
     for _ in range(20):
         pace.learn(decode_rows=16, prefill_tokens=100, elapsed_s=0.3)
     assert pace.prefill_budget(16, alone=False) >= 90
+
+
+def test_where_more_wait_for_their_first_token_than_for_their_next_the_step_is_theirs() -> None:
+    """One that came a moment earlier must not make seven others wait for short steps."""
+    pace = Pace(replace(LIMITS, step_seconds_max=0.5))
+    pace.learn(decode_rows=1, prefill_tokens=0, elapsed_s=0.001)
+    assert pace.slice_s(1, prompts=1) == pytest.approx(0.1)
+    assert pace.slice_s(1, prompts=3) == pytest.approx(0.3)
+    assert pace.slice_s(1, prompts=50) == 0.5
+    assert pace.slice_s(4, prompts=4) == pace.slice_s(4)
+    pace.learn(decode_rows=0, prefill_tokens=100, elapsed_s=0.1)
+    assert pace.prefill_budget(1, alone=False, prompts=7) > pace.prefill_budget(1, alone=False, prompts=1)

@@ -24,26 +24,29 @@ class Pace:
         self._prefill_tokens = 0  # in the last step that had any
         self._prefill_step_s = 0.0  # how long that took
 
-    def prefill_budget(self, decode_rows: int, *, alone: bool) -> int:
-        """Prompt tokens that fit in the next step beside so many decode rows. `alone`: no stream is held up by it."""
+    def prefill_budget(self, decode_rows: int, *, alone: bool, prompts: int = 1) -> int:
+        """Prompt tokens that fit in the next step beside so many decode rows. `alone`: no stream is held up by it.
+        `prompts`: how many are being read or wait for it."""
         limits = self._limits
         if self.prefill_token_s is None:
             return max(limits.prefill_tokens_min, min(limits.prefill_tokens_first, limits.step_tokens_max))
         decode_s = self.decode_s(decode_rows)
-        slice_s = self.slice_s(decode_rows)
+        slice_s = self.slice_s(decode_rows, prompts)
         rest_s = (limits.step_seconds_max * limits.step_stretch if alone else slice_s) - decode_s
         most = limits.step_tokens_max
         if not alone:
             most = min(most, self._next_to_the_last(slice_s))
         return max(limits.prefill_tokens_min, min(int(rest_s / self.prefill_token_s), most))
 
-    def slice_s(self, decode_rows: int) -> float:
+    def slice_s(self, decode_rows: int, prompts: int = 1) -> float:
         """How long a step beside so many decode rows should take: a few times what it takes anyway, within bounds. Short
-        steps pay for decoding again and again; on a device where that is cheap they are short."""
+        steps pay for decoding again and again; on a device where that is cheap they are short. Where more wait for their
+        first token than for their next, the step is theirs: else the first of many that come together holds up the rest."""
         most_s, decode_s = self._limits.step_seconds_max, self.decode_s(decode_rows)
         if decode_s == 0.0:  # nothing has been decoded yet
             return most_s
-        return max(min(max(most_s * _SHORTEST, decode_s * _DECODES), most_s), decode_s * (1 + _SHARE_MIN))
+        wanted_s = max(most_s * _SHORTEST, decode_s * _DECODES) * max(1.0, prompts / max(1, decode_rows))
+        return max(min(wanted_s, most_s), decode_s * (1 + _SHARE_MIN))
 
     def decode_s(self, rows: int) -> float:
         """What a step of so many decode rows takes, from the nearest number of rows that has been seen."""

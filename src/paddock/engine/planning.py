@@ -112,7 +112,8 @@ class PagedPlanner:
 
     def _plan_prompts(self, planned: PlannedRows) -> None:
         prefilling = [sequence for sequence in self._roster.by_rank() if sequence.pending > 1]
-        budget = self._pace.prefill_budget(len(planned), alone=not planned)
+        asking = len(prefilling) + len(self._roster.queue)
+        budget = self._pace.prefill_budget(len(planned), alone=not planned, prompts=asking)
         chunks: dict[str, int] = {}
         for index, sequence in enumerate(prefilling):
             others = index + 1 < len(prefilling) or len(self._roster.queue) > 0

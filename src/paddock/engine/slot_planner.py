@@ -52,8 +52,9 @@ class SlotPlanner:
         planned = PlannedRows()
         planned.cut = self._make_room()
         decoding = [each for each in self._roster.by_rank() if each.pending == 1]
-        budget = self._pace.prefill_budget(len(decoding), alone=not decoding)
         prompts = [each for each in self._roster.by_rank() if each.pending > 1]
+        asking = len(prompts) + len(self._roster.queue)
+        budget = self._pace.prefill_budget(len(decoding), alone=not decoding, prompts=asking)
         copies = self._let_in(budget - sum(each.pending for each in prompts))
         guesses = self._speculation.guesses(decoding, self._limits.context_window)
         rows = [self._row(each, 1, guesses.get(each.id, ())) for each in decoding]
