@@ -396,7 +396,10 @@ def open_gateway(
     def settings() -> FailoverSettings:
         failover = config().failover
         return FailoverSettings(
-            attempts_max=failover.attempts_max, budget_s=failover.budget_s, wait_max_s=failover.wait_max_s
+            attempts_max=failover.attempts_max,
+            budget_s=failover.budget_s,
+            wait_max_s=failover.wait_max_s,
+            hedge_s=failover.hedge_s,
         )
 
     rules = RuleBook(database, now=world.now, clock=world.clock)

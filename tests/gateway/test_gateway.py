@@ -53,6 +53,7 @@ class World:
         self.time = time
         self.breakers = Breakers(settings=lambda: settings(limits).failover, clock=time.clock)
         self.windows: dict[str, int | None] = dict.fromkeys(clouds)
+        self.hedge_s: dict[str, float] = {}
         means = Means(
             provider=lambda name, _: providers.get(name),
             breakers=self.breakers,
@@ -60,6 +61,7 @@ class World:
                 attempts_max=limits.get("failover.attempts_max", 6),
                 budget_s=limits.get("failover.budget_s", 900.0),
                 wait_max_s=limits.get("failover.wait_max_s", 20.0),
+                hedge_s=self.hedge_s,
             ),
             clock=time.clock,
             sleep=time.sleep,

@@ -62,6 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Far]:
             "providers.second.host": second.url,
             "providers.second.kind": "anthropic",
             "failover.attempts_max": 2,
+            "failover.hedge_s.rule:hedged": 0.05,
             "options.max_tokens": 12,
         }
         server = stack.enter_context(running_server(tmp_path_factory.mktemp("routing"), flags=flags))
@@ -450,3 +451,29 @@ def test_yesterdays_requests_are_held_against_other_rules(far: Far) -> None:
     assert far.http.post("/admin/route/replay", json={}).status_code == 400
     wrong = {"rules": [{**draft, "match": "regex", "pattern": "("}]}
     assert far.http.post("/admin/route/replay", json=wrong).status_code == 400
+
+
+def test_a_slow_start_is_hedged_and_written_down_once(far: Far) -> None:
+    """Two were asked, one answered: one row, with both attempts."""
+    targets = [{"provider": "first"}, {"provider": "second", "model": "claude-far"}]
+    rule = {"match": "exact", "pattern": "slow", "targets": targets}
+    assert far.http.post("/admin/routes/hedged", json=rule).status_code == 201
+    try:
+        far.first.next(Act(wait_first=asyncio.Event()))
+        answer = far.http.post(CHAT.path, json=CHAT.body("slow"))
+    finally:
+        far.http.delete("/admin/routes/hedged")
+    assert answer.status_code == 200, answer.text
+    assert CHAT.text(answer.json()) == "Hello from afar"
+    assert (answer.headers["x-paddock-provider"], answer.headers["x-paddock-attempts"]) == ("second", "2")
+    deadline = time.monotonic() + 60
+    while not (far.first.asked[0].left and rows_of(far, "slow")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert far.first.asked[0].left, "the slow one was let go"
+    assert [(row["provider"], row["attempts"], row["rule"]) for row in rows_of(far, "slow")] == [
+        ("second", 2, "hedged")
+    ]
+
+
+def rows_of(far: Far, model: str) -> list[dict[str, Any]]:
+    return far.http.get("/admin/audit", params={"model": model}).json()["rows"]

@@ -249,6 +249,11 @@ class Failover(Section):
     breaker_rest_s: Seconds = Field(
         default=30.0, description="Seconds that it is left alone; then one request tries whether it is back."
     )
+    hedge_s: Mapping[str, Seconds] = Field(
+        default_factory=dict[str, float],
+        description="Seconds without a first word after which the next target is asked as well, by route "
+        "(`profile:fast`, `rule:NAME`) or by provider. The first to answer answers; the other is cancelled.",
+    )
     models_cache_s: CacheSeconds = Field(
         default=300.0, description="Seconds for which the list of a provider's models is remembered."
     )

@@ -1,7 +1,7 @@
 """The one loop that retries: targets in order, those that may recover once more, within a number of attempts and a time."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from paddock.audit.trail import note_attempt
@@ -24,6 +24,11 @@ class FailoverSettings:
     attempts_max: int = 6
     budget_s: float = 900.0
     wait_max_s: float = 20.0
+    hedge_s: Mapping[str, float] = field(default_factory=dict[str, float])  # by route, or by provider
+
+    def hedged_after_s(self, target: Target) -> float | None:
+        """How long `target` may be silent before another one is asked as well; None is as long as it likes."""
+        return self.hedge_s.get(target.route) or self.hedge_s.get(target.provider)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +49,19 @@ class Attempts:
     def __init__(self, means: Means, request_id: str, targets: Sequence[Target]) -> None:
         self.made = 0
         self._means = means
-        self._settings = means.settings()
-        self._until = means.clock() + self._settings.budget_s
+        self.settings = means.settings()
+        self._until = means.clock() + self.settings.budget_s
         self._request_id = request_id
         self._targets = targets
         self._failures: dict[Seat, PaddockError] = {}  # in the order in which they failed first
         self._final: PaddockError | None = None
-        self._inside: Target | None = None
+        self._inside: list[Target] = []  # where the breaker let it in; two when a start is hedged
         self._window: int | None = None  # what was too small
 
     async def __aiter__(self) -> AsyncGenerator[tuple[Target, Provider]]:
-        for number in range(self._settings.attempts_max):  # rounds; each makes at least one attempt, or is the last
+        for number in range(self.settings.attempts_max):  # rounds; each makes at least one attempt, or is the last
             for target in self._targets:
-                if self._final is not None or self.made >= self._settings.attempts_max or self.left_s() <= 0:
+                if self._final is not None or self.made >= self.settings.attempts_max or self.left_s() <= 0:
                     return
                 if self._skips(target, again_only=number > 0):
                     continue
@@ -68,7 +73,7 @@ class Attempts:
                     if not self._means.breakers.enter(seat_of(target)):
                         self._remember(target, _resting(target, self._means.breakers.rests_for(seat_of(target))))
                         continue
-                    self._inside = target
+                    self._inside.append(target)
                 self.made += 1
                 note_attempt(provider=target.provider, model=target.model, route=target.route, attempts=self.made)
                 yield target, provider
@@ -84,7 +89,7 @@ class Attempts:
         """It has begun to answer."""
         if target.provider != LOCAL:
             self._means.breakers.succeeded(seat_of(target))
-        self._inside = None
+        self._left(target)
 
     def failed(self, target: Target, error: PaddockError) -> None:
         """It has not."""
@@ -98,7 +103,7 @@ class Attempts:
         )
         if target.provider != LOCAL and blames(error):
             self._means.breakers.failed(seat_of(target), retry_after_s=retry_after_s(error))
-            self._inside = None
+            self._left(target)
         match worth(error):
             case Worth.NOTHING:
                 self._final = error
@@ -110,9 +115,13 @@ class Attempts:
 
     def ended(self, target: Target) -> None:
         """Whatever became of it: who left on the way has said nothing about the provider."""
-        if self._inside is target:
+        if self._left(target):
             self._means.breakers.released(seat_of(target))
-            self._inside = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what failed is the caller's, so that nobody else is asked."""
+        return self._final is not None
 
     def failure(self) -> PaddockError:
         """What the caller is told: what is wrong with the request, or why the first of all targets did not answer."""
@@ -127,6 +136,12 @@ class Attempts:
             names = ", ".join(f"`{model}` of `{provider}`" for provider, model in others)
             return first.with_hint(f"{first.hint} Also tried: {names}.")
         return first
+
+    def _left(self, target: Target) -> bool:
+        """Whether it was inside until now."""
+        before = len(self._inside)
+        self._inside = [each for each in self._inside if each is not target]
+        return len(self._inside) < before
 
     def _skips(self, target: Target, *, again_only: bool) -> bool:
         before = self._failures.get(seat_of(target))
@@ -145,7 +160,7 @@ class Attempts:
                 backoff = _BACKOFF_S * 2**number * self._means.jitter()
                 waits.append(max(backoff, self._means.breakers.rests_for(seat)))
         wait = min(waits, default=None)
-        if wait is None or wait > self._settings.wait_max_s or wait >= self.left_s():
+        if wait is None or wait > self.settings.wait_max_s or wait >= self.left_s():
             return None
         return wait
 

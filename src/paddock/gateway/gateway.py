@@ -11,6 +11,7 @@ from paddock.errors import ModelNotFound, PaddockError
 from paddock.gateway.attempts import Attempts, Means, out_of_time, seat_of
 from paddock.gateway.candidates import LOCAL
 from paddock.gateway.failing import blames
+from paddock.gateway.hedging import Race
 from paddock.gateway.routers import text_of
 from paddock.gateway.routing import Route, Target, Traits
 from paddock.gateway.speeds import Speeds
@@ -44,6 +45,17 @@ class Gateway:
         attempts = await self._attempts(request.id, traits_of(request))
         async with aclosing(aiter(attempts)) as targets:
             async for target, provider in targets:
+                hedge_s = attempts.settings.hedged_after_s(target) if attempts.made == 1 else None
+                if hedge_s is not None:
+                    race = Race(
+                        attempts, lambda one, who: self._attempt(attempts, one, who, request), self._means.sleep
+                    )
+                    async with aclosing(self._raced(race, attempts, target, provider, hedge_s, targets)) as events:
+                        async for event in events:
+                            yield event
+                    if race.winner is not None:
+                        return
+                    continue
                 begun = False
                 try:
                     async with aclosing(self._attempt(attempts, target, provider, request)) as events:
@@ -63,6 +75,37 @@ class Gateway:
                 finally:
                     attempts.ended(target)
         raise attempts.failure()
+
+    async def _raced(
+        self,
+        race: Race,
+        attempts: Attempts,
+        target: Target,
+        provider: Provider,
+        hedge_s: float,
+        targets: AsyncGenerator[tuple[Target, Provider]],
+    ) -> AsyncGenerator[AnswerEvent]:
+        """What the winner says; only that it was asked when nobody wins."""
+        yield Accepted(model=target.model, provider=target.provider, route=target.route, attempts=attempts.made)
+        try:
+            await race.run(target, provider, hedge_s, targets)
+            winner = race.winner
+            if winner is None:
+                return
+            for event in winner.before:
+                yield replace(event, attempts=attempts.made) if isinstance(event, Accepted) else event
+            first = winner.first.result()
+            assert first is not None, "who has won has said something"
+            yield first
+            try:
+                while (event := await winner.next()) is not None:
+                    yield event
+            except PaddockError as error:
+                if winner.target.provider != LOCAL and blames(error):
+                    self._means.breakers.failed(seat_of(winner.target))
+                raise
+        finally:
+            await race.close()
 
     async def _attempt(
         self, attempts: Attempts, target: Target, provider: Provider, request: ChatRequest
