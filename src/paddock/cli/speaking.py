@@ -275,6 +275,7 @@ def runner_spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Con
         path=record.path,
         format=record.format,
         kind=ModelKind(record.facts.model_type),
+        projector_path=record.projector_path,
         context_window=model_options(config, record.name).context_size,
         draft_path=draft.path if draft else None,
         draft_name=draft.name if draft else None,

@@ -31,6 +31,7 @@ class RunnerSpec:
     queue_max: int = 256  # requests waiting; one more is refused
     step_seconds_max: float = 0.5  # prefill chunks are cut so that no step beside streams takes much longer
     batch_max: int = 64  # sequences in one step
+    projector_path: str | None = None  # the file that a GGUF model sees with
     draft_path: str | None = None  # a draft model for speculation
     draft_name: str | None = None  # what to call it in errors; None is the name of its folder
     ngram_speculation: bool = False

@@ -268,6 +268,7 @@ def _load_options(spec: RunnerSpec) -> LoadOptions:
         queue_max=spec.queue_max,
         step_seconds_max=spec.step_seconds_max,
         batch_max=spec.batch_max,
+        projector_path=spec.projector_path,
         draft_path=spec.draft_path,
         draft_name=spec.draft_name,
         ngram_speculation=spec.ngram_speculation,

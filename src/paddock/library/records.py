@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from paddock.catalog.facts import Facts
 from paddock.db.engine import Database
 from paddock.db.tables import AliasRow, ModelRow
 from paddock.errors import Corrupt
+from paddock.hub.gguf_files import is_projector
 from paddock.library.adopt.found import FileRole
 from paddock.vocabulary import ModelFormat, ModelInfo, ModelStatus, Origin, SourceKind
 
@@ -57,6 +59,14 @@ class ModelRecord:
     modified_at: datetime
     last_used_at: datetime | None = None
     verified_at: datetime | None = None
+
+    @property
+    def projector_path(self) -> str | None:
+        """The file that a GGUF model sees with, when it came with one."""
+        if self.format is not ModelFormat.GGUF:
+            return None
+        found = (file.path for file in self.files if file.role is FileRole.PROJECTOR or is_projector(file.path))
+        return next((str(Path(self.root, path)) for path in found), None)
 
     def info(self, *, aliases: Sequence[str] = (), stale: bool = False) -> ModelInfo:
         """The model as people and programs see it."""

@@ -24,6 +24,7 @@ def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
             path=record.path,
             format=record.format,
             kind=ModelKind(record.facts.model_type),
+            projector_path=record.projector_path,
             context_window=model_options(config(), record.name).context_size,
         )
 

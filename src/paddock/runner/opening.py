@@ -30,6 +30,7 @@ class LoadOptions:
     queue_max: int = 256
     step_seconds_max: float = 0.5
     batch_max: int = 64
+    projector_path: str | None = None  # the file that a GGUF model sees with
     draft_path: str | None = None
     draft_name: str | None = None  # what to call it in errors
     ngram_speculation: bool = False

@@ -64,7 +64,13 @@ def as_gguf(folder: Path, path: Path, kind: gguf.GGMLQuantizationType = F32, **m
 
 
 def random_model(
-    path: Path, architecture: str, kind: gguf.GGMLQuantizationType, *, tokenizer: Path, **claims: Any
+    path: Path,
+    architecture: str,
+    kind: gguf.GGMLQuantizationType,
+    *,
+    tokenizer: Path,
+    template: str | None = None,
+    **claims: Any,
 ) -> Path:
     """A model of two layers with pony's vocabulary and weights drawn at random. `claims`: what its header says otherwise."""
     config = {
@@ -94,14 +100,14 @@ def random_model(
         }
         widths = {"self_attn.q_proj": 64, "self_attn.k_proj": 32, "self_attn.v_proj": 32, "self_attn.o_proj": 64}
         tensors |= {f"{at}.{name}.weight": drawn(width, 64) for name, width in widths.items()}
-        if architecture == "qwen2":
+        if architecture in ("qwen2", "qwen2vl"):
             tensors |= {
                 f"{at}.self_attn.{each}_proj.bias": drawn(width)
                 for each, width in zip("qkv", (64, 32, 32), strict=True)
             }
         tensors |= {f"{at}.mlp.{name}_proj.weight": drawn(96, 64) for name in ("gate", "up")}
         tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
-    return write(path, config | claims, tensors, json.loads((tokenizer / "tokenizer.json").read_text()), kind, None)
+    return write(path, config | claims, tensors, json.loads((tokenizer / "tokenizer.json").read_text()), kind, template)
 
 
 def embedder_as_gguf(folder: Path, path: Path) -> Path:
@@ -170,6 +176,8 @@ def write(
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_vocab_size(config["vocab_size"])
+    if "rope_sections" in config:
+        writer.add_rope_dimension_sections(config["rope_sections"])
     _add_vocabulary(writer, tokenizer)
     if template is not None:
         writer.add_chat_template(template)

@@ -5,20 +5,26 @@ A slot is one of llama.cpp's sequences with a stream of its own: attention then 
 
 import ctypes
 import struct
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from paddock.engine.step import Cut, Row
 from paddock.errors import Corrupt, GenerationFailed, NotEnoughMemory
+from paddock.runner.llamacpp.mtmd import sight_library
 from paddock.runner.llamacpp.seam import LINES, Batch, library
 from paddock.runner.llamacpp.weights import Weights
 
+Ints: TypeAlias = npt.NDArray[np.int32]
+
+NO_LAGS: Final[Mapping[str, int]] = MappingProxyType({})
 _UBATCH_TOKENS: Final = 512
 _HEAD_BYTES: Final = 8
 _WORD: Final = struct.Struct("=I")
+_Numbers = ctypes.POINTER(ctypes.c_int32)
 
 
 class Cache:
@@ -58,45 +64,80 @@ class Cache:
         self.trim(target, 0)
         self._write(target, self._lengths[source], self._read(source))
 
-    def trim(self, slot: int, length: int) -> None:
-        """Drop what lies behind the first `length` tokens."""
+    def trim(self, slot: int, length: int, lag: int = 0) -> None:
+        """Drop what lies behind the first `length` tokens. `lag`: positions that stand before it, less than tokens."""
         if self._lengths[slot] <= length:
             return
         memory = self._c.llama_get_memory(self._context)
-        if not self._c.llama_memory_seq_rm(memory, slot, length, -1):
+        if not self._c.llama_memory_seq_rm(memory, slot, length - lag, -1):
             raise RuntimeError(f"llama.cpp does not drop what lies behind token {length}")
         self._lengths[slot] = length
 
-    def feed(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+    def feed(self, rows: Sequence[Row], lags: Mapping[str, int] = NO_LAGS) -> npt.NDArray[np.float32]:
         """Feed every row to its slot. The logits [n, vocabulary] of the last `1 + drafted` tokens of each that samples, in
-        order; valid until the next call. Raises GenerationFailed when llama.cpp cannot go on with these."""
-        outputs = self._fill(rows)
+        order; valid until the next call. Raises GenerationFailed when llama.cpp cannot go on with these.
+
+        `lags`, by sequence: how many positions stand before a row, less than tokens; pictures may take fewer."""
+        outputs = self._fill(rows, lags)
         for (
             row
         ) in rows:  # whatever becomes of the step: so far there may be something, and it is dropped before the next
             self._lengths[row.blocks[0]] = row.end
-        failed: int = self._c.llama_decode(self._context, self._batch)
+        if rows:
+            self._decode(self._batch)
+        if not outputs:
+            return np.empty((0, self._vocabulary), np.float32)
+        return np.ctypeslib.as_array(self._c.llama_get_logits(self._context), (outputs, self._vocabulary))
+
+    def reserve(self, slot: int, length: int) -> None:
+        """`length` tokens count as lying there: the last of them are places of a picture that comes as a whole, later."""
+        self._lengths[slot] = length
+
+    def see(self, slot: int, start: int, rows: npt.NDArray[np.float32], positions: Ints, *, whole: bool) -> None:
+        """Feed a picture's features behind `start` tokens. `positions` [1 or 4, rows]; `whole`: each row sees all others.
+
+        Raises GenerationFailed like `feed`.
+        """
+        self.trim(slot, start, start - int(positions[0, 0]))
+        self._lengths[slot] = start + len(rows)
+        c, most = sight_library(), self.whole_max if whole else self._step_tokens_max
+        if whole:
+            c.llama_set_causal_attn(self._context, False)
+        try:
+            for begin in range(0, len(rows), most):
+                batch, kept = _picture_batch(slot, rows[begin : begin + most], positions[:, begin : begin + most])
+                self._decode(batch)
+                del kept
+        finally:
+            if whole:
+                c.llama_set_causal_attn(self._context, True)
+
+    @property
+    def whole_max(self) -> int:
+        """Rows of a picture that can see each other."""
+        return min(_UBATCH_TOKENS, self._step_tokens_max)
+
+    def _decode(self, batch: Batch) -> None:
+        failed: int = self._c.llama_decode(self._context, batch)
         if failed:
             raise GenerationFailed(
                 f"llama.cpp gave up on a step of `{self._weights.files.name}` ({failed}).",
                 hint="Ask again; report it with the server's log if it happens again.",
             )
-        if not outputs:
-            return np.empty((0, self._vocabulary), np.float32)
-        return np.ctypeslib.as_array(self._c.llama_get_logits(self._context), (outputs, self._vocabulary))
 
-    def _fill(self, rows: Sequence[Row]) -> int:
+    def _fill(self, rows: Sequence[Row], lags: Mapping[str, int]) -> int:
         """Write the batch. How many logits it asks for."""
         batch, at, outputs = self._batch, 0, 0
         for row in rows:
             (slot,) = row.blocks
-            self.trim(slot, row.start)
+            position = row.start - lags.get(row.sequence_id, 0)
+            self.trim(slot, row.start, row.start - position)
             assert self._lengths[slot] == row.start, f"{self._lengths[slot]} tokens lie in slot {slot}, not {row.start}"
             wanted = 1 + row.drafted if row.samples else 0
             first = len(row.tokens) - wanted
             for offset, token in enumerate(row.tokens):
                 batch.token[at] = token
-                batch.pos[at] = row.start + offset
+                batch.pos[at] = position + offset
                 batch.n_seq_id[at] = 1
                 batch.seq_id[at][0] = slot
                 batch.logits[at] = offset >= first
@@ -109,7 +150,7 @@ class Cache:
         parameters = self._c.llama_context_default_params()
         parameters.n_ctx = self.slots * self.window
         parameters.n_batch = self._step_tokens_max
-        parameters.n_ubatch = min(_UBATCH_TOKENS, self._step_tokens_max)
+        parameters.n_ubatch = self.whole_max
         parameters.n_seq_max = self.slots
         parameters.n_outputs_max = self.slots * self._outputs_max
         parameters.n_outputs_max_per_seq = self._outputs_max
@@ -149,3 +190,22 @@ def _reframed(state: bytes, slot: int, slots: int) -> bytes:
     counts = _HEAD_BYTES + _WORD.size
     start, end = counts + _WORD.size * slot, len(state) - _WORD.size * (before - slot - 1)
     return state[:_HEAD_BYTES] + _WORD.pack(slots) + state[start:end] + bytes(_WORD.size * (slots - 1))
+
+
+def _picture_batch(slot: int, rows: npt.NDArray[np.float32], positions: Ints) -> tuple[Batch, tuple[Any, ...]]:
+    """A batch of features in place of tokens, and what must live as long as it does."""
+    count = len(rows)
+    features, where = np.ascontiguousarray(rows), np.ascontiguousarray(positions)
+    slots = (ctypes.c_int32 * 1)(slot)
+    whose = (ctypes.POINTER(ctypes.c_int32) * (count + 1))(*(ctypes.cast(slots, _Numbers) for _ in range(count)))
+    ones, wanted = (ctypes.c_int32 * count)(*([1] * count)), (ctypes.c_int8 * count)()
+    batch = Batch(
+        n_tokens=count,
+        token=None,
+        embd=features.ctypes.data,
+        pos=where.ctypes.data_as(_Numbers),
+        n_seq_id=ones,
+        seq_id=whose,
+        logits=wanted,
+    )
+    return batch, (features, where, slots, whose, ones, wanted)

@@ -10,6 +10,7 @@ from paddock.runner.choosing import Choice
 from paddock.runner.executor import Constraint, LoadedModel, Memory
 from paddock.runner.llamacpp.cache import Cache
 from paddock.runner.llamacpp.device import Device
+from paddock.runner.llamacpp.pictures import Pictures
 from paddock.runner.llamacpp.sampling import choose
 from paddock.runner.llamacpp.weights import Weights
 from paddock.runner.masks import MaskMaker
@@ -25,10 +26,13 @@ _WARM_UP: Final = "paddock.warm-up"
 class LlamaExecutor:
     """The runner's Executor. Belongs to the thread that made it."""
 
-    def __init__(self, weights: Weights, cache: Cache, device: Device, model: LoadedModel) -> None:
+    def __init__(
+        self, weights: Weights, cache: Cache, device: Device, model: LoadedModel, pictures: Pictures | None = None
+    ) -> None:
         self._weights = weights
         self._cache: Cache | None = cache
         self._device = device
+        self._pictures = pictures
         self._model = model
         self._running: dict[str, Running] = {}
         self._notes = WorkNotes()
@@ -50,13 +54,14 @@ class LlamaExecutor:
         looks: Sequence[Look] = (),
     ) -> None:
         """See Executor. Raises UsageError for tokens that the model does not have."""
-        assert not looks, "nobody let a picture through"
         running = begin_sequence(
             sequence_id, tokens, sampling, prompt_tokens=prompt_tokens, vocabulary=self._model.vocabulary
         )
         if constraint is not None:
             constraint.restart(tokens[prompt_tokens if prompt_tokens is not None else len(tokens) :])
             running.constraint = constraint
+        if self._pictures is not None:
+            self._pictures.begin(sequence_id, looks)
         self._running[sequence_id] = running
 
     def put(self, sequence_id: str, tokens: Sequence[int]) -> None:
@@ -66,6 +71,8 @@ class LlamaExecutor:
     def end(self, sequence_id: str) -> None:
         """See Executor. What lies in its slot stays until the slot is given to another."""
         self._running.pop(sequence_id, None)
+        if self._pictures is not None:
+            self._pictures.end(sequence_id)
 
     def step(self, plan: StepPlan) -> StepResult:
         started = time.perf_counter()
@@ -102,6 +109,8 @@ class LlamaExecutor:
         if self._cache is not None:
             self._cache.close()
             self._cache = None
+            if self._pictures is not None:
+                self._pictures.close()
             self._weights.free()
 
     @property
@@ -118,7 +127,7 @@ class LlamaExecutor:
         # Masks depend on what has come, not on what the model says now: both are worked out at the same time.
         masks = self._masks.begin([(self._running[row.sequence_id].constraint, _guesses(row)) for row in rows])
         try:
-            logits = cache.feed(planned)
+            logits = cache.feed(planned) if self._pictures is None else self._pictures.feed(cache, planned)
         finally:
             allowed = masks.finish() if masks is not None else None
         wishes = [self._running[row.sequence_id].wishes(row.end - row.drafted, _guesses(row)) for row in rows]

@@ -82,19 +82,10 @@ class LlamaTokenizer:
         """See Tokenizer. Control tokens in what people wrote stay text (`ControlTokens`). Raises UsageError for pictures."""
         if any(message.images for message in messages):
             raise UsageError(
-                f"`{self._name}` cannot see pictures: models in GGUF read text only here.",
-                hint="Send text only, or ask a model that sees in MLX format, such as `pony-vision`.",
+                f"`{self._name}` cannot see pictures: it came without a projector (a file `mmproj-….gguf`).",
+                hint="Send text only, or pull a model that has one; `paddock list` shows which of yours see.",
             )
-        source = self._source(tools)
-        turns = self._family.conversation(messages, tools, source)
-        options = {**self._family.options(tools, thinking, source), **options}
-        try:
-            return self._render(turns, options, source)
-        except UsageError:
-            if not any(message.role == "system" for message in messages):
-                raise
-            # Many templates know no system role; what it says then stands in front of the first question.
-            return self._render(folded_system(turns), options, source)
+        return self._started(self._tokens_of(*self._rendered(messages, options, tools, thinking)))
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         """See Tokenizer."""
@@ -105,21 +96,42 @@ class LlamaTokenizer:
         """See Tokenizer."""
         return self._words.bytes_of(token)
 
-    def _render(self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str) -> Sequence[int]:
+    def _rendered(
+        self, messages: Sequence[Message], options: Mapping[str, Any], tools: Sequence[Tool], thinking: Thinking
+    ) -> tuple[str, str | None]:
+        """The conversation as one text, and the mark at which it is parted before it is taken apart into tokens."""
+        source = self._source(tools)
+        turns = self._family.conversation(messages, tools, source)
+        options = {**self._family.options(tools, thinking, source), **options}
+        try:
+            return self._written(turns, options, source)
+        except UsageError:
+            if not any(message.role == "system" for message in messages):
+                raise
+            # Many templates know no system role; what it says then stands in front of the first question.
+            return self._written(folded_system(turns), options, source)
+
+    def _written(
+        self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str
+    ) -> tuple[str, str | None]:
         if source not in self._compiled:
             named = {f"{name}_token": self._text(token) for name, token in self._words.named.items()}
             self._compiled[source] = ChatTemplate(source, named)
             added = [AddedToken(text, control) for text, (_, control) in self._words.added.items()]
             self._controls[source] = ControlTokens(added, source)
         guarded = self._controls[source].guard(turns, options)
-        text = self._compiled[source].render(guarded.messages, guarded.options)
-        first, *others = [text] if guarded.cut is None else text.split(guarded.cut)
+        return self._compiled[source].render(guarded.messages, guarded.options), guarded.cut
+
+    def _tokens_of(self, text: str, cut: str | None) -> list[int]:
+        """Of a text that stands by itself."""
+        first, *others = [text] if cut is None else text.split(cut)
         tokens = self._words.split(first, whole=False)
-        # Templates for llama.cpp may leave the start token to it; those of others write it themselves.
-        start = self._words.start
-        if start is not None and tokens[:1] != [start]:
-            tokens.insert(0, start)
         return [*tokens, *(token for piece in others for token in self.encode_within(piece))]
+
+    def _started(self, tokens: list[int]) -> list[int]:
+        """Templates for llama.cpp may leave the start token to it; those of others write it themselves."""
+        start = self._words.start
+        return tokens if start is None or tokens[:1] == [start] else [start, *tokens]
 
     def _text(self, token: int) -> str:
         return self._words.bytes_of(token).decode("utf-8", "replace")

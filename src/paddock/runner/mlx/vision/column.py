@@ -11,11 +11,12 @@ import mlx.core as mx
 import numpy as np
 
 from paddock.engine.step import Row
+from paddock.runner.features import FeatureStore
 from paddock.runner.mlx.cores import Floats
 from paddock.runner.mlx.host import look
 from paddock.runner.mlx.packing import Ints
 from paddock.runner.mlx.seam import evaluate
-from paddock.runner.mlx.vision.features import Features, FeatureStore
+from paddock.runner.mlx.vision.features import Features
 from paddock.runner.prompts import Look
 
 Turns: TypeAlias = Callable[[Sequence[int], Sequence[Look]], Ints]
@@ -68,7 +69,7 @@ class Column:
 class Pictures:
     """Knows where in their prompts the sequences under way have pictures. One thread's, as the executor is."""
 
-    store: FeatureStore
+    store: FeatureStore[Features]
     embed: Callable[[mx.array], mx.array]
     turns: Turns | None = None  # for models whose positions depend on pictures
     _layouts: dict[str, _Layout] = field(default_factory=dict[str, _Layout])

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from paddock.errors import Corrupt, Incompatible
+from paddock.runner.features import FeatureStore, feature_room
 from paddock.runner.mlx.folder import read_folder
 from paddock.runner.mlx.loading import Weights, load_weights
 from paddock.runner.mlx.tokenizer import Blindness, MlxTokenizer, load_tokenizer, load_wrapper
 from paddock.runner.mlx.vision import seam
 from paddock.runner.mlx.vision.architectures import ARCHITECTURES, Architecture, package_of, place_token_of
 from paddock.runner.mlx.vision.column import Pictures, add_dense
-from paddock.runner.mlx.vision.features import FeatureStore, feature_room
+from paddock.runner.mlx.vision.features import Features
 from paddock.runner.mlx.vision.processing import PictureReader
 from paddock.runner.mlx.vision.sight import MlxSight
 from paddock.runner.mlx.vision.tokenizer import SeeingTokenizer, templates_beside
@@ -99,7 +100,7 @@ def _seeing_parts(options: LoadOptions) -> Parts:
         reader=found.reader,
         templates=tuple(templates_beside(path, found.processor)),
     )
-    store = FeatureStore(feature_room(weights.limit_bytes))
+    store = FeatureStore[Features](feature_room(weights.limit_bytes))
     sight = MlxSight(
         weights.whole,
         found.architecture,

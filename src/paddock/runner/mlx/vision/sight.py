@@ -6,10 +6,11 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from paddock.runner.features import FeatureStore, Seen
 from paddock.runner.mlx.packing import Ints
 from paddock.runner.mlx.seam import evaluate, integers
 from paddock.runner.mlx.vision.architectures import Architecture
-from paddock.runner.mlx.vision.features import Features, FeatureStore
+from paddock.runner.mlx.vision.features import Features
 from paddock.runner.mlx.vision.processing import PictureReader
 from paddock.runner.mlx.vision.tokenizer import SeeingTokenizer
 from paddock.runner.opening import NOBODY_SAID
@@ -17,7 +18,7 @@ from paddock.runner.prompts import Look, Prompt
 from paddock.vocabulary import Message, Picture, Thinking, Tool
 
 
-class MlxSight:
+class MlxSight(Seen[Features]):
     """Belongs to the thread that made it."""
 
     def __init__(
@@ -27,17 +28,16 @@ class MlxSight:
         *,
         tokenizer: SeeingTokenizer,
         reader: PictureReader,
-        store: FeatureStore,
+        store: FeatureStore[Features],
         context_window: int,
     ) -> None:
         """`model` is mlx-vlm's, tower and all."""
+        super().__init__(store, self._encoded)
         self._model = model
         self._architecture = architecture
         self._tokenizer = tokenizer
         self._reader = reader
-        self._store = store
         self._context_window = context_window
-        self._waiting: dict[str, list[Picture]] = {}  # by sequence: what it holds, seen or not
 
     def read(
         self,
@@ -51,28 +51,6 @@ class MlxSight:
         return self._tokenizer.read(
             messages, options, context_window=self._context_window, tools=tools, thinking=thinking
         )
-
-    def hold(self, sequence_id: str, looks: Sequence[Look]) -> bool:
-        """See Sight. How much room a picture takes is known once it is there; until then one more is let in."""
-        if self._store.held_bytes >= self._store.bytes_max:
-            return False
-        pictures = [look.picture for look in looks]
-        self._waiting[sequence_id] = pictures
-        self._store.hold(picture.digest for picture in pictures)
-        return True
-
-    def see(self, sequence_id: str) -> bool:
-        """See Sight."""
-        missing = [picture for picture in self._waiting[sequence_id] if not self._store.has(picture.digest)]
-        if missing:
-            self._store.put(missing[0].digest, self._encoded(missing[0]))
-        return all(self._store.has(picture.digest) for picture in missing)
-
-    def forget(self, sequence_id: str) -> None:
-        """See Sight."""
-        pictures = self._waiting.pop(sequence_id, None)
-        if pictures is not None:
-            self._store.let_go(picture.digest for picture in pictures)
 
     def turns(self, prompt: Sequence[int], looks: Sequence[Look]) -> Ints:
         """Where the tokens of a prompt stand, along three axes. Of mlx-vlm's own reckoning; nothing of it stays behind."""

@@ -7,19 +7,17 @@ out at the other end, and is made the mark then. Marks in what people wrote are 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from paddock.errors import InvalidTemplate, PromptTooLong, UsageError
+from paddock.errors import InvalidTemplate, UsageError
 from paddock.runner.chat_template import SOURCE_CHARACTERS_MAX
 from paddock.runner.mlx.tokenizer import MlxTokenizer
 from paddock.runner.mlx.vision.processing import PictureReader
-from paddock.runner.prompts import Look, Prompt
-from paddock.vocabulary import Message, Picture, Thinking, Tool
+from paddock.runner.placing import PLACES, looks, no_place, placed, too_long, unused
+from paddock.runner.prompts import Prompt
+from paddock.vocabulary import Message, Thinking, Tool
 
-# Unicode promises that these are never characters. control_tokens.py uses others.
-_PLACES: Final = tuple(chr(plane * 0x10000 + 0xFFFE + last) for plane in range(1, 17) for last in (0, 1))
 _PROBE: Final = "probe"
 
 
@@ -34,7 +32,7 @@ class SeeingTokenizer(MlxTokenizer):
         self._template_sources = tuple(dict.fromkeys(templates))
         self._chosen: str | None = None
         self._takes_text = True
-        self._place = _PLACES[0]
+        self._place = PLACES[0]
         super().__init__(wrapper, name, architecture=architecture)
         self._choose()
 
@@ -50,9 +48,9 @@ class SeeingTokenizer(MlxTokenizer):
         """A conversation with pictures. Raises UsageError when there is no place for one of them, PromptTooLong."""
         pictures = [picture for message in messages for picture in message.images]
         expansions = [self._reader.expansion(picture) for picture in pictures]
-        self._place = _unused(message.content for message in messages)
+        self._place = unused(message.content for message in messages)
         try:
-            text, cut = self._write([_placed(message, self._place) for message in messages], options, tools, thinking)
+            text, cut = self._write([placed(message, self._place) for message in messages], options, tools, thinking)
         except InvalidTemplate as error:
             roles = dict.fromkeys(message.role for message in messages if message.images and message.role != "user")
             if not roles:
@@ -63,11 +61,7 @@ class SeeingTokenizer(MlxTokenizer):
             ) from error
         pieces = text.replace(self._place, self._reader.mark).split(self._reader.mark)
         if len(pieces) - 1 != len(pictures):
-            raise UsageError(
-                f"The conversation has {_count(len(pictures), 'picture')}; the chat template of `{self._name}` has a place "
-                f"for {len(pieces) - 1} of them.",
-                hint="Put pictures into messages of the user.",
-            )
+            raise no_place(self._name, len(pictures), len(pieces) - 1)
         filled = pieces[0] + "".join(
             expansion.text + piece for expansion, piece in zip(expansions, pieces[1:], strict=True)
         )
@@ -77,12 +71,8 @@ class SeeingTokenizer(MlxTokenizer):
             "a picture's tokens are read as they were written"
         )
         if len(tokens) >= context_window:
-            raise PromptTooLong(
-                f"The prompt has {len(tokens)} tokens, {len(places)} of them for {_count(len(pictures), 'picture')}; the "
-                f"context holds {context_window}, answer included.",
-                hint="Send fewer or smaller pictures, or load a model with a larger context window.",
-            )
-        return Prompt(tokens, tuple(_looks(pictures, [each.places for each in expansions], places)))
+            raise too_long(len(tokens), len(places), len(pictures), context_window)
+        return Prompt(tokens, tuple(looks(pictures, [each.places for each in expansions], places)))
 
     def _written(
         self, turns: Sequence[Mapping[str, Any]], options: Mapping[str, Any], source: str
@@ -144,33 +134,3 @@ def templates_beside(folder: Path, processor: Any) -> Iterator[str]:
     own = getattr(processor, "chat_template", None)
     if isinstance(own, str):
         yield own
-
-
-def _placed(message: Message, place: str) -> Message:
-    """`message` with `place` in its text for each picture."""
-    pieces: list[str] = []
-    done = 0
-    for picture in message.images:
-        pieces.append(message.content[done : picture.at])
-        done = picture.at
-    return replace(message, content=place.join((*pieces, message.content[done:])), images=())
-
-
-def _looks(pictures: Sequence[Picture], counts: Sequence[int], places: Sequence[int]) -> Iterator[Look]:
-    begin = 0
-    for picture, count in zip(pictures, counts, strict=True):
-        yield Look(picture, tuple(places[begin : begin + count]))
-        begin += count
-
-
-def _unused(texts: Iterator[str]) -> str:
-    left = list(_PLACES)
-    for text in texts:
-        left = [place for place in left if place not in text]
-    if not left:
-        raise UsageError("The messages use all of the code points that Unicode keeps free.", hint="Send text.")
-    return left[0]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
