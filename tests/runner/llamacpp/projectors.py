@@ -55,6 +55,25 @@ def qwen_projector(path: Path, *, hidden: int = 64, seed: int = 6) -> Path:
     return _finished(writer, tensors, path)
 
 
+def gemma_projector(path: Path, *, hidden: int = 64, seed: int = 7) -> Path:
+    """As Gemma 3 has it: every picture has as many places, and each of them sees the others."""
+    random = np.random.default_rng(seed)
+    writer = _writer(path, "gemma3", hidden)
+    writer.add_vision_projector_scale_factor(1)
+    tensors = {
+        "v.patch_embd.weight": _drawn(random, _WIDTH, 3, PATCH, PATCH),
+        "v.patch_embd.bias": _drawn(random, _WIDTH),
+        "v.position_embd.weight": _drawn(random, PLACES, _WIDTH),
+        "v.post_ln.weight": np.ones(_WIDTH, np.float32),
+        "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
+        "mm.input_projection.weight": _drawn(random, _WIDTH, hidden),
+        "mm.soft_emb_norm.weight": np.full(_WIDTH, 8.0, np.float32),  # as loud as words are in such models
+    }
+    for layer in range(_LAYERS):
+        tensors |= _layer(random, f"v.blk.{layer}")
+    return _finished(writer, tensors, path)
+
+
 def _writer(path: Path, kind: str, hidden: int) -> gguf.GGUFWriter:
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_name(path.stem)

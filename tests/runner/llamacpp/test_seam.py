@@ -5,7 +5,7 @@ import ctypes
 import pytest
 
 from paddock.errors import Incompatible
-from paddock.runner.llamacpp import seam
+from paddock.runner.llamacpp import mtmd, seam
 
 
 def test_the_pinned_library_has_the_structures_that_are_known() -> None:
@@ -14,6 +14,12 @@ def test_the_pinned_library_has_the_structures_that_are_known() -> None:
     expected = {"ModelParameters": 80, "ContextParameters": 168, "Batch": 56}
     sizes = {name: ctypes.sizeof(getattr(seam, name)) for name in expected}
     assert {name: size - 256 * (name != "Batch") for name, size in sizes.items()} == expected
+
+
+def test_the_pinned_library_has_the_structures_for_pictures_that_are_known() -> None:
+    assert mtmd.sight_library().mtmd_support_vision is not None
+    assert ctypes.sizeof(mtmd.Parameters) - 256 == 96
+    assert (ctypes.sizeof(mtmd.Part), ctypes.sizeof(mtmd.Place)) == (16, 16)
 
 
 def test_another_interface_is_named_and_not_used() -> None:

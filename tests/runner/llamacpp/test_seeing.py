@@ -20,7 +20,7 @@ from paddock.errors import Corrupt, Incompatible, PromptTooLong, UsageError
 from paddock.fleet.fleet import Runner, RunnerSpec
 from paddock.fleet.subprocesses import SubprocessFleet
 from paddock.vocabulary import GenerateRequest, Message, ModelFormat, ModelKind, Sampling, Usage
-from tests.runner.llamacpp.projectors import llava_projector, qwen_projector
+from tests.runner.llamacpp.projectors import gemma_projector, llava_projector, qwen_projector
 from tests.runner.llamacpp.writing import F32, random_model
 from tests.runner.vision.drawings import circle, said, square
 
@@ -54,14 +54,10 @@ class Said:
 class Kind:
     """A model with its projector, and what llama.cpp's own server says to the conversations."""
 
+    name: str
     folder: Path
     projector: Path
     own: list[list[int]]
-
-    @property
-    def turns(self) -> bool:
-        """Whether positions have axes."""
-        return "qwen" in self.folder.name
 
     @property
     def model(self) -> Path:
@@ -69,17 +65,18 @@ class Kind:
 
     def again(self, name: str, template: str) -> Path:
         """The same model with another template."""
-        return written(self.folder / f"{name}.gguf", turns=self.turns, template=template)
+        return written(self.folder / f"{name}.gguf", self.name, template=template)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["llava", "qwen2vl"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["llava", "qwen2vl", "gemma3"])
 async def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kind:
-    """llava: every picture has as many places. qwen2vl: as many as its size asks for, and their positions have axes."""
+    """llava: every picture has as many places. qwen2vl: as many as its size asks for, and their positions have axes.
+    gemma3: few, which all see each other, in a model of which some layers see a window only."""
     folder = tmp_path_factory.mktemp(request.param)
-    make = {"llava": llava_projector, "qwen2vl": qwen_projector}[request.param]
+    make = {"llava": llava_projector, "qwen2vl": qwen_projector, "gemma3": gemma_projector}[request.param]
     projector = make(folder / "mmproj-model-f32.gguf")
-    model = written(folder / "model.gguf", turns=request.param == "qwen2vl")
-    return Kind(folder, projector, await own_server(model, projector, CONVERSATIONS))
+    model = written(folder / "model.gguf", request.param)
+    return Kind(request.param, folder, projector, await own_server(model, projector, CONVERSATIONS))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -169,7 +166,9 @@ async def test_a_conversation_that_ends_in_a_picture_is_refused(kind: Kind, flee
     """There would be no token to go on from."""
     template = "{% for message in messages %}{{ message.content }}{% endfor %}"
     runner = await fleet.start(spec(kind.again("bare", template), kind.projector))
-    if not kind.turns:  # where the projector itself writes something behind a picture, it is that from which to go on
+    if (
+        kind.name == "llava"
+    ):  # where the projector itself writes something behind a picture, it is that from which to go on
         with pytest.raises(UsageError, match="ends in a picture"):
             await say(runner, [("user", [circle()])])
     assert (await say(runner, [("user", [circle(), "?"])])).tokens
@@ -238,10 +237,10 @@ def png(image: Image.Image) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def written(path: Path, *, turns: bool, template: str = TEMPLATE) -> Path:
-    more = {"rope_sections": [2, 3, 3, 0]} if turns else {}
-    pony = BUILTIN_MODELS / "pony"
-    return random_model(path, "qwen2vl" if turns else "llama", F32, tokenizer=pony, template=template, **more)
+def written(path: Path, kind: str, *, template: str = TEMPLATE) -> Path:
+    more = {"llava": {}, "qwen2vl": {"rope_sections": [2, 3, 3, 0]}, "gemma3": {"sliding_window": 32}}[kind]
+    architecture = "llama" if kind == "llava" else kind
+    return random_model(path, architecture, F32, tokenizer=BUILTIN_MODELS / "pony", template=template, **more)
 
 
 def spec(model: Path, projector: Path | None, **more: Any) -> RunnerSpec:

@@ -70,10 +70,15 @@ def random_model(
     *,
     tokenizer: Path,
     template: str | None = None,
+    split_tensors_max: int = 0,
     **claims: Any,
 ) -> Path:
-    """A model of two layers with pony's vocabulary and weights drawn at random. `claims`: what its header says otherwise."""
-    config = {
+    """A small model with pony's vocabulary and weights drawn at random: llama, qwen2, qwen2vl, and of those that see a window
+    only in some layers gemma3.
+
+    `claims`: what its header says otherwise.
+    """
+    config: dict[str, Any] = {
         "model_type": architecture,
         "hidden_size": 64,
         "intermediate_size": 96,
@@ -86,14 +91,14 @@ def random_model(
         "max_position_embeddings": 1024,
         "vocab_size": 4096,
         "eos_token_id": 2,
-    }
+    } | claims
     random = np.random.default_rng(1)
 
     def drawn(*shape: int) -> np.ndarray:
         return (random.standard_normal(shape) * (shape[-1] ** -0.5)).astype(np.float32)
 
     tensors = {"model.embed_tokens.weight": drawn(4096, 64), "model.norm.weight": np.ones(64, np.float32)}
-    for layer in range(2):
+    for layer in range(config["num_hidden_layers"]):
         at = f"model.layers.{layer}"
         tensors |= {
             f"{at}.{norm}.weight": np.ones(64, np.float32) for norm in ("input_layernorm", "post_attention_layernorm")
@@ -106,8 +111,12 @@ def random_model(
                 for each, width in zip("qkv", (64, 32, 32), strict=True)
             }
         tensors |= {f"{at}.mlp.{name}_proj.weight": drawn(96, 64) for name in ("gate", "up")}
+        if architecture == "gemma3":
+            norms = {"attn_q_norm": 16, "attn_k_norm": 16, "post_attention_norm": 64, "post_ffw_norm": 64}
+            tensors |= {f"blk.{layer}.{name}.weight": np.ones(width, np.float32) for name, width in norms.items()}
         tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
-    return write(path, config | claims, tensors, json.loads((tokenizer / "tokenizer.json").read_text()), kind, template)
+    words = json.loads((tokenizer / "tokenizer.json").read_text())
+    return write(path, config, tensors, words, kind, template, split_tensors_max=split_tensors_max)
 
 
 def embedder_as_gguf(folder: Path, path: Path) -> Path:
@@ -176,6 +185,8 @@ def write(
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_vocab_size(config["vocab_size"])
+    if config.get("sliding_window"):
+        writer.add_sliding_window(config["sliding_window"])
     if "rope_sections" in config:
         writer.add_rope_dimension_sections(config["rope_sections"])
     _add_vocabulary(writer, tokenizer)
@@ -240,6 +251,8 @@ def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Mapping[str, Any]) -> No
 
 
 def _renamed(name: str) -> str:
+    if name.startswith("blk."):
+        return name
     stem, _, end = name.rpartition(".")
     if stem in _OUTSIDE:
         return f"{_OUTSIDE[stem]}.{end}"

@@ -10,4 +10,10 @@ reuse, sampling, templates and forms of answers are ours, the same as for every 
     tokenizer  text to tokens and back                    executor   steps
     bounds     how much cache there is room for           opening    from a file to a model that answers
     device     what computes, and its memory              embedding  vectors of texts
+
+Models that come with a projector see:
+
+    mtmd       the C interface for pictures               projector  one picture: what stands for it, its features
+    seeing     conversations with pictures to tokens      pictures   where they stand, and how they get into the cache
+    sight      the runner's Sight
 """

@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,7 @@ class Projector:
             self._handle = None
 
     @contextmanager
-    def _chunks(self, picture: Picture, pixels: bytes | None) -> Iterator[list[int]]:
+    def _chunks(self, picture: Picture, pixels: bytes | None) -> Generator[list[int]]:
         """llama.cpp's own division of one picture. Without pixels it only says how large its parts are."""
         bitmap: int = self._c.mtmd_bitmap_init(picture.width, picture.height, pixels)
         chunks: int = self._c.mtmd_input_chunks_init()
