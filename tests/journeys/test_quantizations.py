@@ -1,4 +1,4 @@
-"""One repository, several quantizations of a model that sees: found, planned, pulled, listed, asked and removed one by one."""
+"""One repository, several quantizations of a model that sees: found, planned, pulled, listed, asked, removed one by one."""
 
 import json
 from pathlib import Path
