@@ -260,8 +260,8 @@ def test_only_the_layers_that_see_everything_grow(
     assert farther - far == growing * 2 * 64
 
 
-def test_llama_cpp_keeps_windows_of_its_own() -> None:
-    """The same header of Gemma 2, whose windows mlx-lm keeps whole."""
+def test_llama_cpp_keeps_windows_whole_as_our_runner_asks_it_to() -> None:
+    """Predicted as windows, models with long contexts would be loaded where they do not fit."""
     keys = [
         gguf_key("general.architecture", 8, "gemma2"),
         gguf_key("gemma2.block_count", 4, 4),
@@ -272,8 +272,49 @@ def test_llama_cpp_keeps_windows_of_its_own() -> None:
     ]
     layout = gguf_cache_layout(read_gguf_header(BytesReader(gguf_bytes(keys))))
     assert layout
-    assert [layer.window for layer in layout.layers] == [4096, None, 4096, None]
-    assert layout.values_per_token == 4 * 2 * 2 * 16
+    assert [layer.window for layer in layout.layers] == [None] * 4
+    assert layout.values(1 << 20) == (1 << 20) * 4 * 2 * 2 * 16
+
+
+def test_layers_with_a_window_may_have_keys_of_another_width() -> None:
+    keys = [
+        gguf_key("general.architecture", 8, "gemma4"),
+        gguf_key("gemma4.block_count", 4, 2),
+        gguf_key("gemma4.embedding_length", 4, 64),
+        gguf_key("gemma4.attention.head_count", 4, 4),
+        gguf_key("gemma4.attention.head_count_kv", 4, 2),
+        gguf_key("gemma4.attention.key_length", 4, 32),
+        gguf_key("gemma4.attention.key_length_swa", 4, 16),
+        gguf_key("gemma4.attention.value_length", 4, 32),
+        gguf_key("gemma4.attention.value_length_swa", 4, 16),
+        gguf_key("gemma4.attention.sliding_window_pattern", 9, gguf_array(7, [True, False])),
+    ]
+    layout = gguf_cache_layout(read_gguf_header(BytesReader(gguf_bytes(keys))))
+    assert layout
+    assert [layer.values_per_token for layer in layout.layers] == [2 * 32, 2 * 64]
+
+
+def test_a_gguf_model_that_sees_counts_its_projector_and_what_it_keeps_of_pictures() -> None:
+    keys = [
+        gguf_key("general.architecture", 8, "llama"),
+        gguf_key("llama.block_count", 4, 2),
+        gguf_key("llama.embedding_length", 4, 64),
+        gguf_key("llama.attention.head_count", 4, 4),
+    ]
+    header = read_gguf_header(BytesReader(gguf_bytes(keys)))
+    blind, seeing = (
+        estimate_memory(
+            facts=Facts(format=ModelFormat.GGUF, model_type=kind, context_window=4096),
+            device=Device.CPU,
+            gguf=header,
+            stored_bytes=stored,
+        )
+        for kind, stored in (("text", 1 << 20), ("vision", 3 << 20))
+    )
+    assert blind
+    assert seeing
+    assert seeing.weights_bytes - blind.weights_bytes == 2 << 20
+    assert seeing.work_bytes(4096, 4096) - blind.work_bytes(4096, 4096) == 4096 * 64 * 4
 
 
 def test_llama_cpp_layers_without_key_heads_are_recurrent() -> None:

@@ -1,7 +1,7 @@
 """What a model keeps in memory for every token of a conversation, layer by layer.
 
 full attention     keys and values of every token            grows with the context
-sliding window     keys and values of the last W tokens       grows up to W
+sliding window     keys and values of the last W tokens       grows up to W; in llama.cpp kept whole, as our runner wants it
 latent attention   one compressed vector a token (MLA)        grows, slowly
 recurrent          a state of fixed size                      never grows
 """
@@ -87,7 +87,11 @@ def cache_layout(config: Mapping[str, Any]) -> CacheLayout | None:
 
 
 def gguf_cache_layout(header: GgufHeader) -> CacheLayout | None:
-    """The layout that llama.cpp uses for this file; None when the header does not tell."""
+    """The layout that llama.cpp uses for this file; None when the header does not tell.
+
+    Layers that see a window keep everything, too, as the runner asks llama.cpp for whole ones: what lies in a window only can
+    neither be shared with others that begin alike nor be cut short. They may have keys and values of another width.
+    """
     count = as_positive(header.setting("block_count"))
     width = as_positive(header.setting("embedding_length"))
     if count is None or width is None or count > LAYERS_MAX:
@@ -97,20 +101,25 @@ def gguf_cache_layout(header: GgufHeader) -> CacheLayout | None:
     groups = _per_layer(header.setting("attention.head_count_kv"), count, default=heads)
     state = _gguf_state_values(header)
     kinds = _gguf_layer_kinds(header, architecture, groups)
-    window = as_positive(header.setting("attention.sliding_window")) or as_positive(
-        header.setting("attention.chunk_size")
-    )
     latent = as_positive(header.setting("attention.kv_lora_rank"))
     layers: list[LayerCache] = []
     for index in range(count):
         if latent:
             per_token = latent + (as_positive(header.setting("rope.dimension_count")) or 0)
         else:
-            key = as_positive(header.setting("attention.key_length")) or (width // heads[index] if heads[index] else 0)
-            value = as_positive(header.setting("attention.value_length")) or key
-            per_token = groups[index] * (key + value)
-        layers.append(_layer(kinds[index], per_token, window, state, both=architecture in _BOTH))
+            per_token = groups[index] * _gguf_widths(header, kinds[index], width // heads[index] if heads[index] else 0)
+        layers.append(_layer(kinds[index], per_token, None, state, both=architecture in _BOTH))
     return CacheLayout(tuple(layers))
+
+
+def _gguf_widths(header: GgufHeader, kind: str, usual: int) -> int:
+    """Of one key and one value together."""
+    key = as_positive(header.setting("attention.key_length")) or usual
+    value = as_positive(header.setting("attention.value_length")) or key
+    if kind in _SLIDING:
+        key = as_positive(header.setting("attention.key_length_swa")) or key
+        value = as_positive(header.setting("attention.value_length_swa")) or value
+    return key + value
 
 
 def _layer(kind: str, per_token: int, window: int | None, state: int, *, both: bool) -> LayerCache:

@@ -308,19 +308,17 @@ def _process_bytes(device: Device, vocabulary: int) -> int:
 
 
 def _sight_bytes(facts: Facts, device: Device) -> int:
-    """Of the process of a model that sees."""
-    return SIGHT_BYTES if _sees(facts) and device is not Device.CUDA else 0
+    """Of the process of a model that sees with Python's libraries."""
+    mlx = facts.model_type == "vision" and facts.format is not ModelFormat.GGUF
+    return SIGHT_BYTES if mlx and device is not Device.CUDA else 0
 
 
 def _feature_bytes(facts: Facts, hidden: int, value_bytes: int) -> int:
     """What the tower made of as many pictures as fill the context that plans count with."""
-    if not _sees(facts):
+    if facts.model_type != "vision":
         return 0
-    return min(min(facts.context_window, WORKING_CONTEXT) * hidden * value_bytes, FEATURE_BYTES_MAX)
-
-
-def _sees(facts: Facts) -> bool:
-    return facts.model_type == "vision" and facts.format is not ModelFormat.GGUF
+    width = 4 if facts.format is ModelFormat.GGUF else value_bytes  # llama.cpp's towers compute in float32
+    return min(min(facts.context_window, WORKING_CONTEXT) * hidden * width, FEATURE_BYTES_MAX)
 
 
 def _round_up(count: int, to: int) -> int:

@@ -73,8 +73,8 @@ def random_model(
     split_tensors_max: int = 0,
     **claims: Any,
 ) -> Path:
-    """A small model with pony's vocabulary and weights drawn at random: llama, qwen2, qwen2vl, and of those that see a window
-    only in some layers gemma3.
+    """A small model with pony's vocabulary and weights drawn at random: llama, qwen2, qwen2vl; gemma2, gemma3 and cohere2,
+    of which some layers see a window only.
 
     `claims`: what its header says otherwise.
     """
@@ -111,8 +111,11 @@ def random_model(
                 for each, width in zip("qkv", (64, 32, 32), strict=True)
             }
         tensors |= {f"{at}.mlp.{name}_proj.weight": drawn(96, 64) for name in ("gate", "up")}
-        if architecture == "gemma3":
-            norms = {"attn_q_norm": 16, "attn_k_norm": 16, "post_attention_norm": 64, "post_ffw_norm": 64}
+        if architecture == "cohere2":  # one norm for both halves of a layer
+            del tensors[f"{at}.post_attention_layernorm.weight"]
+        if architecture in ("gemma2", "gemma3"):
+            norms = {"post_attention_norm": 64, "post_ffw_norm": 64}
+            norms |= {"attn_q_norm": 16, "attn_k_norm": 16} if architecture == "gemma3" else {}
             tensors |= {f"blk.{layer}.{name}.weight": np.ones(width, np.float32) for name, width in norms.items()}
         tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
     words = json.loads((tokenizer / "tokenizer.json").read_text())
@@ -185,6 +188,9 @@ def write(
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_vocab_size(config["vocab_size"])
+    if config["model_type"] == "cohere2":
+        writer.add_logit_scale(1.0)
+        writer.add_layer_norm_eps(config["rms_norm_eps"])
     if config.get("sliding_window"):
         writer.add_sliding_window(config["sliding_window"])
     if "rope_sections" in config:

@@ -125,6 +125,7 @@ _KNOWN_CONTEXT: Final[Mapping[str, object]] = {
     "type_v": 1,
     "embeddings": False,
     "offload_kqv": True,
+    "swa_full": True,
     "kv_unified": False,
     "n_samplers": 0,
 }
