@@ -1,5 +1,6 @@
 """From what people set to what the pool does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from paddock.errors import InvalidConfig
 from paddock.pool.observer import Nobody
 from paddock.pool.planning import Policy
 from paddock.pool.settings import PoolSettings, pool_settings
-from paddock.vocabulary import GenerateRequest, Message, Sampling
+from paddock.pool.specs import specs
+from paddock.vocabulary import GenerateRequest, Message, ModelFormat, Sampling
 from tests.pool.simulated import record_of
 
 GB = 1_000_000_000
@@ -47,6 +49,29 @@ def test_a_damaged_keep_alive_of_a_model_counts_as_none() -> None:
     """One bad row must not keep everybody's requests from being settled."""
     settings = PoolSettings(budget_bytes=1, keep_alive_s=7.0)
     assert settings.keep_alive_of(record_of("a", keep_alive="soon")) == 7.0
+
+
+def test_a_gguf_model_is_run_with_the_threads_and_layers_that_were_set(tmp_path: Path) -> None:
+    """By the names of the library that runs it; what is not set is left to that. Other formats have neither."""
+    chosen = config(tmp_path).paths.config_file
+    chosen.parent.mkdir(parents=True, exist_ok=True)
+    chosen.write_text("options: {threads: 2}\nmodels: {a: {options: {gpuLayers: 0}}, b: {options: {threads: 3}}}\n")
+    spec = specs(lambda: config(tmp_path))
+    gguf = [replace(record_of(name), format=ModelFormat.GGUF) for name in "abc"]
+    assert [dict(spec(record).options) for record in gguf] == [
+        {"threads": 2, "n_gpu_layers": 0},
+        {"threads": 3},
+        {"threads": 2},
+    ]
+    assert spec(record_of("a")).options == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("THREADS", "0"), ("THREADS", "many"), ("GPU_LAYERS", "-1"), ("GPU_LAYERS", "1.5")]
+)
+def test_threads_and_layers_have_bounds(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"options.{key.lower()}"):
+        config(tmp_path, **{f"PADDOCK_OPTIONS__{key}": value})
 
 
 @pytest.mark.parametrize(

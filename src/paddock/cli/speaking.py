@@ -269,17 +269,20 @@ def runner_spec(record: "ModelRecord", draft: "ModelRecord | None", config: "Con
     """What the fleet is asked for, with the context that the settings give this model."""
     from paddock.config.schema import model_options
     from paddock.fleet.fleet import RunnerSpec
+    from paddock.library.running import engine_options
 
+    options = model_options(config, record.name)
     return RunnerSpec(
         name=record.name,
         path=record.path,
         format=record.format,
         kind=ModelKind(record.facts.model_type),
         projector_path=record.projector_path,
-        context_window=model_options(config, record.name).context_size,
+        context_window=options.context_size,
         draft_path=draft.path if draft else None,
         draft_name=draft.name if draft else None,
         ngram_speculation=ngrams,
+        options=engine_options(record, options),
     )
 
 

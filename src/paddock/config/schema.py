@@ -24,6 +24,7 @@ from paddock.config.kinds import (
     Folders,
     Host,
     HostNames,
+    Layers,
     Memory,
     ModelName,
     ModelNames,
@@ -45,6 +46,7 @@ from paddock.config.kinds import (
     Size,
     Switch,
     Temperature,
+    Threads,
     UserSwitch,
     Words,
 )
@@ -182,6 +184,13 @@ class Options(Section):
     context_size: Count | None = Field(
         default=None, description="Tokens of context to plan for; empty is 8192, or the model's own if smaller."
     )
+    threads: Threads | None = Field(
+        default=None, description="Threads that compute for a GGUF model on the CPU; empty is one for each core."
+    )
+    gpu_layers: Layers | None = Field(
+        default=None,
+        description="Layers of a GGUF model that a graphics card gets, the last ones first; empty is all, 0 is none.",
+    )
 
 
 class ModelOptions(Section):
@@ -195,6 +204,8 @@ class ModelOptions(Section):
         default=None, description="As `options.repeat_penalty`, for this model only."
     )
     context_size: Count | None = Field(default=None, description="As `options.context_size`, for this model only.")
+    threads: Threads | None = Field(default=None, description="As `options.threads`, for this model only.")
+    gpu_layers: Layers | None = Field(default=None, description="As `options.gpu_layers`, for this model only.")
 
 
 class ModelEntry(Section):

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 from paddock.errors import Incompatible
+from paddock.vocabulary import ModelFormat
 
 if TYPE_CHECKING:
+    from paddock.config.schema import Options
     from paddock.library.records import ModelRecord
 
 
@@ -21,3 +23,11 @@ def check_runs(record: "ModelRecord") -> None:
         if framework != "unknown"
         else "Find a model that does with `paddock search`.",
     )
+
+
+def engine_options(record: "ModelRecord", options: "Options") -> dict[str, int]:
+    """What the settings tell the library that runs a model, by its own names; what they leave open it decides."""
+    if record.format is not ModelFormat.GGUF:
+        return {}
+    told = {"threads": options.threads, "n_gpu_layers": options.gpu_layers}
+    return {name: value for name, value in told.items() if value is not None}

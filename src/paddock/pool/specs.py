@@ -7,7 +7,7 @@ from paddock.config.schema import Config, model_options
 from paddock.fleet.fleet import RunnerSpec
 from paddock.library.library import Library
 from paddock.library.records import ModelRecord
-from paddock.library.running import check_runs
+from paddock.library.running import check_runs, engine_options
 from paddock.vocabulary import ModelKind
 
 _UNKNOWN_EXTRA = 0.25  # of a model of which nobody can tell: its files, and so much of them again
@@ -19,13 +19,15 @@ def specs(config: Callable[[], Config]) -> Callable[[ModelRecord], RunnerSpec]:
 
     def spec(record: ModelRecord) -> RunnerSpec:
         check_runs(record)
+        options = model_options(config(), record.name)
         return RunnerSpec(
             name=record.name,
             path=record.path,
             format=record.format,
             kind=ModelKind(record.facts.model_type),
             projector_path=record.projector_path,
-            context_window=model_options(config(), record.name).context_size,
+            context_window=options.context_size,
+            options=engine_options(record, options),
         )
 
     return spec

@@ -56,3 +56,11 @@ def test_the_cache_takes_what_was_predicted(tmp_path: Path, said: list[str], kin
     told = estimate_memory(facts=facts, device=Device.CPU, gguf=files.header)
     assert told is not None
     assert told.kv_bytes(WINDOW, streams=2) == 2 * WINDOW * bytes_per_token(files)
+
+
+def test_a_model_computes_with_as_many_threads_as_it_is_told(tmp_path: Path) -> None:
+    files = read_files(random_model(tmp_path / "m.gguf", "llama", F32, tokenizer=BUILTIN_MODELS / "pony"), "m")
+    told, left = load_weights(files, {"threads": 3, "n_gpu_layers": 0}), load_weights(files, {})
+    assert (told.threads, left.threads >= 1) == (3, True)
+    told.free()
+    left.free()
