@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.runner.llamacpp.writing import F32, as_gguf
 from tests.runner.vision.drawings import COLOURS, circle
 from tests.server.running import Served, served
 
-REQUESTS = 40
+REQUESTS = 1000 if os.environ.get("PADDOCK_SOAK") else 40
 AT_ONCE = 6
 TEXT, SEES, EMBEDS, GGUF = "pony", "pony-vision", "pony-embed", "pony-gguf"
 
