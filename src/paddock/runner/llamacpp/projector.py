@@ -156,8 +156,8 @@ class Projector:
         return np.ctypeslib.as_array(self._c.mtmd_get_output_embd(self._handle), (count, self._width)).copy()
 
 
-def open_projector(path: Path, weights: Weights, *, on_device: bool) -> Projector:
-    """Raises Corrupt for a file that is broken, Incompatible for one that belongs to another model, or that cannot see."""
+def open_projector(path: Path, weights: Weights, *, on_device: bool) -> Projector | None:
+    """None for one that hears and does not see. Raises Corrupt for a broken file, Incompatible for that of another model."""
     c, name = sight_library(), weights.files.name
     if not path.is_file():
         raise Corrupt(f"`{name}` lacks its projector `{path.name}`.", hint=_PULL_AGAIN)
@@ -181,8 +181,5 @@ def open_projector(path: Path, weights: Weights, *, on_device: bool) -> Projecto
         )
     if not c.mtmd_support_vision(handle):
         c.mtmd_free(handle)
-        raise Incompatible(
-            f"The projector `{path.name}` of `{name}` is not one for pictures.",
-            hint="Take the projector that was made for pictures, or load the model without one.",
-        )
+        return None
     return Projector(handle, weights, bytes_=header.data_bytes)
