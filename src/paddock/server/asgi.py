@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from paddock.server import failures
 from paddock.server.bodies import Limit
 from paddock.server.description import describe
+from paddock.server.direct import Direct
 from paddock.server.edge import Edge
 from paddock.server.rooms import ServerRooms
 from paddock.server.routes import (
@@ -43,7 +44,7 @@ ROUTERS: Final[tuple[Callable[[ServerRooms], APIRouter], ...]] = (
 def make_app(rooms: ServerRooms) -> ASGIApp:
     """The whole server as one ASGI application."""
     return Edge(
-        make_routes(rooms),
+        Direct(make_routes(rooms)),
         settings=rooms.config.server,
         picture_bodies=Limit(rooms.config.images.body_bytes_max, "images.body_bytes_max"),
         gate=rooms.gate,
