@@ -72,10 +72,21 @@ def qwen3(shape: str = "37m", *, cache: Path = CACHE) -> Path:
     making.mkdir(parents=True)
     (making / "config.json").write_text(json.dumps(_config(SHAPES[shape]), indent=2))
     save_file(_weights(SHAPES[shape]), making / "model.safetensors", metadata={"format": "mlx"})
-    with as_file(files("paddock") / "builtin_models" / "pony") as pony:
-        for file in _TOKENIZER_FILES:
-            shutil.copy(pony / file, making / file)
+    for file in _TOKENIZER_FILES:
+        shutil.copy(pony(cache=cache) / file, making / file)
     making.rename(folder)  # a folder that is there is whole
+    return folder
+
+
+def pony(*, cache: Path = CACHE) -> Path:
+    """The model that comes with Paddock, in a folder of its own."""
+    folder = cache / "pony"
+    if not folder.is_dir():
+        making = cache / "pony.making"
+        shutil.rmtree(making, ignore_errors=True)
+        with as_file(files("paddock") / "builtin_models" / "pony") as built_in:
+            shutil.copytree(built_in, making)
+        making.rename(folder)
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from benchmarks.asking import Answer, Ask
 from benchmarks.measure import Result
-from benchmarks.models import CACHE, qwen3
+from benchmarks.models import CACHE, pony, qwen3
 from benchmarks.serving.arena import Arena
 from benchmarks.serving.serving import Contender, Serving
 
@@ -31,6 +31,8 @@ class Options:
 
     def model(self, shape: str = "37m") -> Path:
         """Of that shape; a tiny one for all when quick."""
+        if shape == "pony":
+            return pony(cache=self.cache or CACHE)
         return qwen3("tiny" if self.quick else shape, cache=self.cache or CACHE)
 
 

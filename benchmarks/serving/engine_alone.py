@@ -44,6 +44,8 @@ class EngineServing:
                     times.append(time.perf_counter())
                     texts.append(event.text)
                 usage = event.usage or usage
+        if not times:  # an end, or half a character: nothing to show, but an answer
+            times = [time.perf_counter()]
         if usage is None:
             raise Incomplete("the answer ended without its usage")
         return checked(

@@ -52,6 +52,7 @@ from paddock.runner.telling import Telling
 from paddock.vocabulary import GenerateRequest
 
 _MEMORY_EVERY_S: Final = 1.0
+_CHECK_EVERY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Loop:
         self._telling = Telling(opened.tokenizer)
         self._memory: Memory | None = None
         self._memory_at = -_MEMORY_EVERY_S
+        self._checked_at = -_CHECK_EVERY_S
         self._show_numbers()
 
     def run(self) -> None:
@@ -115,14 +117,20 @@ class Loop:
             if not self._scheduler.is_idle:
                 with self._pulse.busy():
                     self._step()
-                if self._scheduler.is_idle:
-                    self._scheduler.check()
             self._show_numbers()
             if events := self._telling.take():
                 self._channel.send(Step(events))
+                self._check()
 
     def close(self) -> None:
         self._executor.close()
+
+    def _check(self) -> None:
+        """Whether everything that is held adds up, when nobody waits for it: it looks at every block."""
+        now = self._clock()
+        if self._scheduler.is_idle and now - self._checked_at >= _CHECK_EVERY_S:
+            self._checked_at = now
+            self._scheduler.check()
 
     # What comes in
 
