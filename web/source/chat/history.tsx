@@ -80,7 +80,7 @@ function Row({ chat, here, onPick, rename, remove }: RowProps) {
       <Link href={`/chat/${chat.id}`} onClick={onPick} title={title(chat)} aria-current={here ? "page" : undefined}>
         {chat.branched_from && (
           <span role="img" aria-label="Branch:">
-            ⑂{" "}
+            ↳{" "}
           </span>
         )}
         {title(chat)}

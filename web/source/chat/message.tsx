@@ -37,7 +37,7 @@ export const Message = memo(function Message({ message, edit, children }: Props)
               {figures(message)}
             </Text>
           )}
-          {answer && <Copy text={text} label="Copy this answer" />}
+          {answer && text !== "" && <Copy text={text} label="Copy this answer" />}
           {edit && (
             <Button size="compact-xs" variant="default" aria-label="Edit this message" onClick={() => setEditing(true)}>
               Edit

@@ -15,9 +15,9 @@ interface Limits {
 }
 
 const POLICIES = [
-  { value: "lru", label: "lru: whose last request came longest ago" },
-  { value: "largest", label: "largest: who takes most" },
-  { value: "idle", label: "idle: whose last request ended longest ago" },
+  { value: "lru", label: "Least recently used (lru)" },
+  { value: "largest", label: "Whoever takes most (largest)" },
+  { value: "idle", label: "Idle for longest (idle)" },
 ];
 
 export function LimitsSection() {

@@ -172,7 +172,7 @@ function Row({ index, model, ticked, tick, verify, remove }: RowProps) {
       <td>{many(model.parameters)}</td>
       <td>{model.context_window.toLocaleString("en")}</td>
       <td title={can.join(", ")}>
-        <Text size="sm" lineClamp={2}>
+        <Text size="sm" lineClamp={2} className={classes.anywhere}>
           {can.join(", ")}
         </Text>
       </td>
