@@ -4,7 +4,10 @@ import gzip
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
+
+from hatchling.builders.wheel import WheelBuilder
 
 from paddock.app import WEB_PAGES
 from tests.web.types import TYPES, WEB, describe, write
@@ -32,6 +35,17 @@ def test_the_page_holds_nothing_inline_and_nothing_of_others() -> None:
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|https?://", index) == []
     for style in (WEB_PAGES / "assets").glob("*.css"):
         assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", style.read_text())
+
+
+def test_a_wheel_brings_the_pages_along(tmp_path: Path) -> None:
+    """Whoever installs one has no Node, and git ignores what is built: nothing else would put it there."""
+    root = WEB.parent
+    (file,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(file) as wheel:
+        names = {name for name in wheel.namelist() if name.startswith("paddock/web_pages/")}
+    built = {path.relative_to(WEB_PAGES).as_posix() for path in WEB_PAGES.rglob("*") if path.is_file()}
+    assert names == {f"paddock/web_pages/{name}" for name in built}
+    assert "index.html" in built
 
 
 def test_its_parts_do_what_they_say() -> None:

@@ -29,8 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Process]:
         yield server
 
 
-def walk(server: Process, name: str, *words: str) -> None:
-    """Run one journey to its end; it prints `done` when every expectation held. Chromium's folders go with it."""
+def walk(server: Process, name: str, *words: str) -> str:
+    """Run one journey to its end; what it prints, last `done` when every expectation held. Chromium's folders go with it."""
     node, chromium = shutil.which("node"), shutil.which("chromium")
     assert node is not None, "Node is missing: apt-get install nodejs npm"
     assert chromium is not None, "Chromium is missing: apt-get install chromium"
@@ -46,6 +46,7 @@ def walk(server: Process, name: str, *words: str) -> None:
         )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.rstrip().endswith("done")
+    return finished.stdout
 
 
 # The first visit comes first: it wants a history that is empty.
