@@ -1,4 +1,4 @@
-"""Who has used it for years: ten thousand chats and five hundred models, in `make soak`; a tenth of that otherwise."""
+"""Who has used it for years: ten thousand chats and five hundred models, in `make soak`; some hundred otherwise."""
 
 import asyncio
 import os
@@ -10,14 +10,14 @@ import pytest
 from paddock.chats.messages import Role, text_message
 from paddock.chats.rows import folded, message_row
 from paddock.db.engine import Database
-from paddock.db.tables import ChatRow
+from paddock.db.tables import ChatMessageRow, ChatRow
 from tests.library import models
 from tests.library.caches import huggingface_repository
 from tests.server.running import running, variables
 from tests.web.test_journeys import walk
 
 SOAK = bool(os.environ.get("PADDOCK_SOAK"))
-CHATS, MODELS = (10_000, 500) if SOAK else (1_000, 50)
+CHATS, MODELS = (10_000, 500) if SOAK else (600, 50)
 
 pytestmark = pytest.mark.xdist_group("web")
 
@@ -36,6 +36,7 @@ def test_long_lists_leave_the_page_small_and_are_found_in(tmp_path: Path) -> Non
 async def _keep(file: Path) -> None:
     """Number 0 is the latest."""
     now = datetime(2026, 3, 1, tzinfo=UTC)
+    messages: list[ChatMessageRow] = []
     async with await Database.open(file) as database, database.session(exclusive=True) as session:
         for number in range(CHATS):
             title, chat_id = f"Number {number} of many", f"{number:032x}"
@@ -57,5 +58,6 @@ async def _keep(file: Path) -> None:
                     updated_at=now,
                 )
             )
-            await session.flush()
-            session.add_all([row for row, _ in made])
+            messages += [row for row, _ in made]
+        await session.flush()  # they name their chats
+        session.add_all(messages)
