@@ -6,7 +6,7 @@ await journey(async (page, address) => {
   await page.goto(`${address}/memory`);
   await page.getByRole("combobox", { name: "Model to load" }).selectOption("foal");
   await page.getByRole("button", { name: "Load", exact: true }).click();
-  const model = page.getByRole("article", { name: "foal" });
+  const model = page.getByRole("article", { name: "foal", exact: true });
   await model.getByText("ready").waitFor();
   await model.getByText(/predicted .* measured/).waitFor();
   await model.getByRole("button", { name: "Pin foal", exact: true }).click();
@@ -18,7 +18,7 @@ await journey(async (page, address) => {
 
   // A look first: nothing leaves by that. Then it holds, and who was named leaves.
   await call(address, "POST", "/admin/models/load/pony", {});
-  await page.getByRole("article", { name: "pony" }).getByText("ready").waitFor();
+  await page.getByRole("article", { name: "pony", exact: true }).getByText("ready").waitFor();
   const limits = page.getByRole("region", { name: "Limits" });
   const memory = limits.getByRole("textbox", { name: "Memory for models" });
   const usual = await memory.inputValue();
