@@ -81,8 +81,8 @@ def _gguf(streams: int) -> Turns:
 
 
 def _first(shape: str) -> Turns:
-    """Weights that are larger than the caches of all cores leave the server none of them: its code is then read from memory for
-    each request. So it is measured with a model that does this and with one that does not."""
+    """Weights that are larger than the caches of all cores leave the server none of them: its code is then read from memory
+    for each request. So it is measured with a model that does this and with one that does not."""
     return Turns(
         name="first" if shape == "pony" else f"first-{shape}",
         title=f"Paddock's server against its engine alone, short prompts one after the other, {shape}",
