@@ -23,9 +23,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "llama": {},
     "llama with a window in its header": {"sliding_window": 128},  # which llama.cpp does not heed
     "gemma2": {"sliding_window": 128},
-    "gemma3": {"sliding_window": 128, "num_hidden_layers": 7},
-    "cohere2": {"sliding_window": 128, "num_hidden_layers": 4},
-    "qwen2": {"num_hidden_layers": 3},
+    "gemma3": {"sliding_window": 128, "layers": 7},
+    "cohere2": {"sliding_window": 128, "layers": 4},
+    "qwen2": {"layers": 3},
 }
 
 

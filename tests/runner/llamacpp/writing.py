@@ -70,6 +70,7 @@ def random_model(
     *,
     tokenizer: Path,
     template: str | None = None,
+    layers: int = 2,
     split_tensors_max: int = 0,
     **claims: Any,
 ) -> Path:
@@ -82,7 +83,7 @@ def random_model(
         "model_type": architecture,
         "hidden_size": 64,
         "intermediate_size": 96,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 16,
@@ -91,14 +92,14 @@ def random_model(
         "max_position_embeddings": 1024,
         "vocab_size": 4096,
         "eos_token_id": 2,
-    } | claims
+    }
     random = np.random.default_rng(1)
 
     def drawn(*shape: int) -> np.ndarray:
         return (random.standard_normal(shape) * (shape[-1] ** -0.5)).astype(np.float32)
 
     tensors = {"model.embed_tokens.weight": drawn(4096, 64), "model.norm.weight": np.ones(64, np.float32)}
-    for layer in range(config["num_hidden_layers"]):
+    for layer in range(layers):
         at = f"model.layers.{layer}"
         tensors |= {
             f"{at}.{norm}.weight": np.ones(64, np.float32) for norm in ("input_layernorm", "post_attention_layernorm")
@@ -119,7 +120,7 @@ def random_model(
             tensors |= {f"blk.{layer}.{name}.weight": np.ones(width, np.float32) for name, width in norms.items()}
         tensors[f"{at}.mlp.down_proj.weight"] = drawn(64, 96)
     words = json.loads((tokenizer / "tokenizer.json").read_text())
-    return write(path, config, tensors, words, kind, template, split_tensors_max=split_tensors_max)
+    return write(path, config | claims, tensors, words, kind, template, split_tensors_max=split_tensors_max)
 
 
 def embedder_as_gguf(folder: Path, path: Path) -> Path:
