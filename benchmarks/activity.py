@@ -1,13 +1,17 @@
-"""What looking at 100,000 rows of the audit costs: answers of the server that the page `Activity` is made of.
+"""What looking at 100,000 rows of the audit costs: the page `Activity` in Chromium, and the answers that it is made of.
 
     python -m benchmarks activity
 
-A real server in this process, SQLite, over HTTP; medians. Rows of thirty days, five models, twenty callers.
+A real server, SQLite, over HTTP; medians. Rows of thirty days, five models, twenty callers. The page also stays open, to see what
+watching costs while nobody asks anything.
 """
 
 import asyncio
+import os
 import random
+import shutil
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +19,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from tests.server.running import served, variables
+import psutil
+from tests.server.running import running, served, variables
 
 from benchmarks.audit import NOW, NoVault, example
 from benchmarks.measure import Result
@@ -27,6 +32,7 @@ from paddock.db.engine import Database
 ROWS = 100_000
 RUNS = 5
 DAYS = 30
+IDLE_S = 20.0
 MODELS = ("qwen3-8b", "gemma3", "pony", "claude", "gpt")
 ASKED = {
     "the latest 50": "/admin/audit",
@@ -85,8 +91,39 @@ async def _seconds(folder: Path) -> dict[str, float]:
     return found
 
 
+def _page(folder: Path) -> tuple[float, float]:
+    """Seconds until the first request is seen, and the share of a core that the server takes while the page is open."""
+    node, chromium = shutil.which("node"), shutil.which("chromium")
+    assert node is not None, "Node is missing"
+    assert chromium is not None, "Chromium is missing"
+    with running(folder) as server:
+        process = psutil.Process(server.process.pid)
+        browser = subprocess.Popen(
+            [node, Path(__file__).with_suffix(".mjs"), server.address, str(RUNS)],
+            env={**os.environ, "CHROMIUM": chromium},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert browser.stdout is not None
+        times: list[float] = []
+        for line in browser.stdout:
+            if line.strip() == "idle":
+                break
+            times.append(float(line))
+        time.sleep(2)
+        spent, began = sum(process.cpu_times()[:2]), time.monotonic()
+        time.sleep(IDLE_S)
+        share = (sum(process.cpu_times()[:2]) - spent) / (time.monotonic() - began)
+        browser.communicate("end\n", timeout=60)
+    return statistics.median(times), share
+
+
 def main() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as name:
         found = asyncio.run(_seconds(Path(name)))
+        first, idle = _page(Path(name))
+    yield Result(f"activity, {ROWS:,} rows: the first request is seen", first, "s", 1.0)
+    yield Result("the server while somebody looks at the page and nobody asks", idle * 100, "% of a core", 0.5)
     for name, seconds in found.items():
         yield Result(f"activity, {ROWS:,} rows: {name}", seconds, "s", 1.0)

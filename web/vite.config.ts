@@ -6,6 +6,7 @@ export default defineConfig({
   build: {
     outDir: "../src/paddock/web_pages",
     emptyOutDir: true,
+    license: { fileName: "assets/licenses.md" },
     modulePreload: { polyfill: false }, // it would be a script of its own in the page
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000, // a test holds what it may be compressed

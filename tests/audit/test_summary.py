@@ -1,11 +1,12 @@
 """What many rows come to is added up by the database; a file and a server must add alike."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from paddock.audit.filters import AuditFilter
-from paddock.audit.summary import GROUPS_MAX, POINTS_MAX, AuditTotals, Summaries, step_for
+from paddock.audit.summary import GROUPS_MAX, NOTHING, POINTS_MAX, Summaries, step_for
 from paddock.db.engine import Database
 from tests.audit.journals import journal_on, request, written
 from tests.library.rooms import Clock
@@ -18,7 +19,7 @@ def summaries(database: Database, clock: Clock) -> Summaries:
 
 async def test_without_a_row_there_is_nothing_to_add(summaries: Summaries) -> None:
     found = await summaries.of(AuditFilter())
-    assert (found.totals, found.groups, found.points) == (AuditTotals(), (), ())
+    assert (found.totals, found.groups, found.points) == (NOTHING, (), ())
     assert (found.first_token_median_us, found.first_token_slow_us) == (None, None)
     assert (await summaries.names(AuditFilter())).models == ()
 
@@ -35,7 +36,8 @@ async def test_rows_are_added_up_by_time_and_by_who_answered(
     found = await summaries.of(AuditFilter(since=began))
     assert [(group.name, group.totals.requests) for group in found.groups] == [("pony", 3), ("", 1), ("gpt-9", 1)]
     gpt = found.groups[2].totals
-    assert gpt == AuditTotals(
+    assert gpt == replace(
+        NOTHING,
         requests=1,
         prompt_tokens=100,
         cached_tokens=40,

@@ -51,7 +51,20 @@ def walk(server: Process, name: str, *words: str) -> str:
 
 # The first visit comes first: it wants a history that is empty.
 @pytest.mark.parametrize(
-    "name", ["first_visit", "chat", "branches", "pictures", "disk", "memory", "settings", "hostile", "everybody"]
+    "name",
+    [
+        "first_visit",
+        "chat",
+        "branches",
+        "pictures",
+        "disk",
+        "memory",
+        "settings",
+        "hostile",
+        "foreign",
+        "activity",
+        "everybody",
+    ],
 )
 def test_people_get_along_with_the_dashboard(server: Process, name: str) -> None:
     """A page that looks right and does not work is worth nothing."""
@@ -62,6 +75,12 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:
     """It opens the whole server, so it must not outlive the visit."""
     with running(tmp_path, PADDOCK_ADMIN_KEY=KEY) as server:
         walk(server, "key", KEY)
+
+
+def test_somebody_signs_in_makes_a_key_and_sees_what_is_done_with_it(tmp_path: Path) -> None:
+    """From the page that was asked for to signing out; what was written outlives a session that ends."""
+    with running(tmp_path, PADDOCK_ADMIN_KEY=KEY) as server:
+        walk(server, "sign_in", KEY)
 
 
 def test_a_model_is_found_planned_fetched_with_a_pause_and_removed(tmp_path: Path) -> None:

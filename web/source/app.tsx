@@ -7,11 +7,13 @@ import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { api, told } from "./api/client";
 import { asFailure } from "./api/failure";
 import { Boundary } from "./parts/boundary";
-import { KeyDialog } from "./parts/key-dialog";
 import { Waiting } from "./parts/states";
 import { ThemeSwitch } from "./parts/theme";
+import { SignIn } from "./sign-in/page";
+import { Who } from "./sign-in/who";
 
 // Each page is a file of its own, fetched when somebody goes there: the first load stays small.
+const ActivityPage = lazy(async () => ({ default: (await import("./activity/page")).ActivityPage }));
 const ChatPage = lazy(async () => ({ default: (await import("./chat/page")).ChatPage }));
 const MemoryPage = lazy(async () => ({ default: (await import("./memory/page")).MemoryPage }));
 const ModelsPage = lazy(async () => ({ default: (await import("./models/page")).ModelsPage }));
@@ -23,6 +25,7 @@ const PLACES = [
   { to: "/chat", name: "Chat" },
   { to: "/models", name: "Models" },
   { to: "/memory", name: "Memory" },
+  { to: "/activity", name: "Activity" },
   { to: "/settings", name: "Settings" },
 ];
 const LOOK_MS = 5_000;
@@ -35,6 +38,7 @@ export function App() {
     queryFn: () => told(api.GET("/healthz")),
     refetchInterval: LOOK_MS,
   });
+  const session = useQuery({ queryKey: ["session"], queryFn: () => told(api.GET("/admin/session")), staleTime: Infinity });
   return (
     <AppShell
       header={{ height: 52 }}
@@ -53,21 +57,26 @@ export function App() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label="Pages">
-        {PLACES.map(({ to, name }) => {
-          const active = to === "/" ? here === "/" : here.startsWith(to);
-          return (
-            <NavLink
-              key={to}
-              component={Link}
-              href={to}
-              label={name}
-              active={active}
-              variant="filled"
-              aria-current={active ? "page" : undefined}
-              onClick={close}
-            />
-          );
-        })}
+        <AppShell.Section grow>
+          {PLACES.map(({ to, name }) => {
+            const active = to === "/" ? here === "/" : here.startsWith(to);
+            return (
+              <NavLink
+                key={to}
+                component={Link}
+                href={to}
+                label={name}
+                active={active}
+                variant="filled"
+                aria-current={active ? "page" : undefined}
+                onClick={close}
+              />
+            );
+          })}
+        </AppShell.Section>
+        <AppShell.Section>
+          <Who session={session.data} />
+        </AppShell.Section>
       </AppShell.Navbar>
       <AppShell.Main>
         {health.isError && asFailure(health.error).offline && (
@@ -82,7 +91,8 @@ export function App() {
               <Route path="/chat/:id?" component={ChatPage} />
               <Route path="/models" component={ModelsPage} />
               <Route path="/memory" component={MemoryPage} />
-              <Route path="/settings" component={SettingsPage} />
+              <Route path="/activity/:seq?" component={ActivityPage} />
+              <Route path="/settings/:part?" component={SettingsPage} />
               <Route>
                 <Redirect to="/" />
               </Route>
@@ -90,7 +100,7 @@ export function App() {
           </Suspense>
         </Boundary>
       </AppShell.Main>
-      <KeyDialog />
+      <SignIn session={session.data} />
     </AppShell>
   );
 }

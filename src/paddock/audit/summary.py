@@ -26,16 +26,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class AuditTotals:
     """What some rows come to."""
 
-    requests: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0  # of the prompts', found in a cache
-    completion_tokens: int = 0
-    cost_nanos: int = 0  # billionths of the price table's currency
-    priced: int = 0  # requests of which a price is known
-    first_token_us: int = 0  # of all together, and
-    first_tokens: int = 0  # of how many: the mean is one by the other
-    duration_us: int = 0  # of all together
+    requests: int
+    failed: int
+    prompt_tokens: int
+    cached_tokens: int  # of the prompts', found in a cache
+    completion_tokens: int
+    cost_nanos: int  # billionths of the price table's currency
+    priced: int  # requests of which a price is known
+    first_token_us: int  # of all together, and
+    first_tokens: int  # of how many: the mean is one by the other
+    duration_us: int  # of all together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +166,7 @@ _SUMS: Final = (
     _sum_of(AuditRowRow.duration_us).label("duration_us"),
 )
 _NAMES: Final = tuple(field.name for field in fields(AuditTotals))
+NOTHING: Final = AuditTotals(**dict.fromkeys(_NAMES, 0))
 
 
 def _totals(row: Any) -> AuditTotals:

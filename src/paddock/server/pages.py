@@ -13,7 +13,7 @@ from typing import Final, Self
 from starlette.datastructures import Headers
 
 ASSETS: Final = "/assets/"
-PAGES: Final = ("/chat", "/models", "/memory", "/settings")  # those below them, too
+PAGES: Final = ("/chat", "/models", "/memory", "/activity", "/settings")  # those below them, too
 _INDEX: Final = "index.html"
 _NONCE: Final = "%NONCE%"  # in the page's template; styles that the pages add while they run carry it
 _MISSING: Final = """\
@@ -25,7 +25,12 @@ again with <code>make serve</code>; a wheel brings the dashboard along.</p>
 <a href="/v1/models">models</a>, <a href="/readyz">state</a>, <a href="/metrics">metrics</a>
 and the <a href="/openapi.json">description of every endpoint</a>.</p></html>
 """
-_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES: Final = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)

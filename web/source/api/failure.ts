@@ -4,6 +4,7 @@ export class Failure extends Error {
     message: string,
     readonly hint: string,
     readonly status: number,
+    readonly code = "",
   ) {
     super(message);
   }
@@ -22,7 +23,8 @@ export function offline(): Failure {
 export function failureOf(document: unknown, status: number): Failure {
   const said = (isRecord(document) && isRecord(document.error) ? document.error : document) as Record<string, unknown>;
   const word = (name: string) => (isRecord(said) && typeof said[name] === "string" ? said[name] : "");
-  return new Failure(word("detail") || word("message") || `The server answered ${status}.`, word("hint"), status);
+  const what = word("detail") || word("message") || `The server answered ${status}.`;
+  return new Failure(what, word("hint"), status, word("code"));
 }
 
 export function asFailure(error: unknown): Failure {

@@ -47,7 +47,7 @@ export function Loaded<T>({ query, children }: { query: Query<T>; children: (dat
 export function Waiting() {
   return (
     <Center py="lg">
-      <Loader aria-label="Loading" size="sm" />
+      <Loader role="status" aria-label="Loading" size="sm" />
     </Center>
   );
 }

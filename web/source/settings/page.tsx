@@ -1,56 +1,43 @@
-import { Paper, Stack, Text, TextInput, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
-import { api, told, type Schemas } from "../api/client";
-import { Section } from "../parts/section";
-import { Empty, Loaded } from "../parts/states";
-import { Setting } from "./setting";
+import { Button, Group, Stack, Title } from "@mantine/core";
+import { Link, Redirect, useParams } from "wouter";
+import { AboutPart } from "./about";
+import { Health } from "./health";
+import { Keys } from "./keys";
+import { Options } from "./options";
+import { Users } from "./users";
 
-type Line = Schemas["SettingLine"];
+const PARTS = [
+  { part: "", name: "Options", show: Options },
+  { part: "users", name: "Users", show: Users },
+  { part: "keys", name: "API keys", show: Keys },
+  { part: "health", name: "Health", show: Health },
+  { part: "about", name: "About", show: AboutPart },
+];
 
-/** Settings: every one in force, where it comes from, and a way to change it in one's own file. */
+/** Settings: options, who may come in, how this server is, what it is. Each part has an address of its own. */
 export function SettingsPage() {
-  const [words, setWords] = useState("");
-  const settings = useQuery({
-    queryKey: ["settings"],
-    queryFn: async () => (await told(api.GET("/admin/config"))).settings,
-  });
+  const { part = "" } = useParams<{ part?: string }>();
+  const here = PARTS.find((one) => one.part === part);
+  if (here === undefined) return <Redirect to="/settings" replace />;
+  const Part = here.show;
   return (
     <Stack gap="xl" maw="70rem" mx="auto">
       <Title order={1}>Settings</Title>
-      <Text size="sm">
-        What is saved here is written to your own configuration file. Flags, variables and a workspace's file are stronger.
-      </Text>
-      <TextInput
-        label="Find a setting"
-        placeholder="pool.memory"
-        value={words}
-        onChange={(event) => setWords(event.currentTarget.value)}
-      />
-      <Loaded query={settings}>
-        {(all) => {
-          const found = all.filter((line) => line.key.includes(words.trim().toLowerCase()));
-          if (found.length === 0) return <Empty>No setting has this in its name.</Empty>;
-          return [...bySection(found)].map(([name, lines]) => (
-            <Section key={name} name={name}>
-              <Paper withBorder>
-                {lines.map((line) => (
-                  <Setting key={line.key} line={line} />
-                ))}
-              </Paper>
-            </Section>
-          ));
-        }}
-      </Loaded>
+      <Group component="nav" gap="xs" aria-label="Parts of the settings">
+        {PARTS.map((one) => (
+          <Button
+            key={one.part}
+            component={Link}
+            href={one.part === "" ? "/settings" : `/settings/${one.part}`}
+            size="xs"
+            variant={one === here ? "filled" : "default"}
+            aria-current={one === here ? "page" : undefined}
+          >
+            {one.name}
+          </Button>
+        ))}
+      </Group>
+      <Part />
     </Stack>
   );
-}
-
-function bySection(lines: Line[]): Map<string, Line[]> {
-  const sections = new Map<string, Line[]>();
-  for (const line of lines) {
-    const name = line.key.split(".")[0] ?? "";
-    sections.set(name, [...(sections.get(name) ?? []), line]);
-  }
-  return sections;
 }
