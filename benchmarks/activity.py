@@ -2,8 +2,8 @@
 
     python -m benchmarks activity
 
-A real server, SQLite, over HTTP; medians. Rows of thirty days, five models, twenty callers. The page also stays open, to see what
-watching costs while nobody asks anything.
+A real server, SQLite, over HTTP; medians. Rows of thirty days, five models, twenty callers. The page also stays open, to see
+what watching costs while nobody asks anything.
 """
 
 import asyncio

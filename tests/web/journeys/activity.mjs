@@ -16,6 +16,7 @@ function ask(address, body, signal) {
 await journey(
   async (page, address) => {
     await ask(address, { model: EVIL });
+    await (await ask(address, { model: "pony", max_tokens: 4 })).json();
     await page.goto(`${address}/activity?span=hour&status=404`);
     const requests = page.getByRole("region", { name: "Requests, one a row" });
     await requests.getByText(EVIL).first().waitFor();

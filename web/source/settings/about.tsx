@@ -31,7 +31,7 @@ export function AboutPart() {
           <Section name="Made of">
             <Text size="sm">
               The packages that this server uses, and their licences.{" "}
-              <Anchor href={`/assets/licenses.md?${encodeURIComponent(told.version)}`} target="_blank" size="sm">
+              <Anchor href={`/assets/licenses.md?${encodeURIComponent(told.version)}`} target="_blank" size="sm" underline="always">
                 Those of the dashboard
               </Anchor>{" "}
               are in a file of their own.
