@@ -1,5 +1,7 @@
 """Blocks: held, shared, kept for a while, copied before they are written."""
 
+from collections.abc import Callable
+
 import pytest
 
 from paddock.engine.blocks import BlockPool
@@ -101,3 +103,24 @@ def test_check_names_the_block_whose_references_do_not_add_up() -> None:
     pool.check([[0], [1]])
     with pytest.raises(AssertionError, match=r"by block: \{1: \(1, 0\)\}"):
         pool.check([[0]])
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda pool: pool._references.__setitem__(0, -1), "block 0 has -1 references"),
+        (lambda pool: pool._references.__setitem__(pool._free[0], 1), "1 references and is idle"),
+        (lambda pool: pool._free.pop(), "0 references and is not idle"),
+        (lambda pool: pool._kept.__setitem__(pool._free[0], True), "is free and has a name"),
+        (lambda pool: pool._cached.__setitem__(pool._free.pop(), None), "is cached without a name"),
+        (lambda pool: pool._free.append(pool._free[0]), "free twice"),
+    ],
+)
+def test_a_check_names_the_block_that_is_wrong(harm: Callable[[BlockPool], object], says: str) -> None:
+    """It looks at all blocks at once, and at each only when something is wrong."""
+    pool = BlockPool(4, 16)
+    (held,) = pool.allocate(1)
+    pool.check([[held]])
+    harm(pool)
+    with pytest.raises(AssertionError, match=says):
+        pool.check([[held]])

@@ -126,6 +126,32 @@ class BlockPool:
         free, cached = set(self._free), set(self._cached)
         assert len(free) == len(self._free), f"a block is free twice: {sorted(self._free)}"
         assert not free & cached, f"blocks {sorted(free & cached)} are both free and cached"
+        if not self._agrees():
+            self._name_what_is_wrong(free, cached)
+        if tables is None:
+            return
+        counts = [0] * self.block_count
+        for table in tables:
+            for block in table:
+                counts[block] += 1
+        if counts != self._references:
+            pairs = enumerate(zip(self._references, counts, strict=True))
+            wrong = {block: (held, counted) for block, (held, counted) in pairs if held != counted}
+            raise AssertionError(f"references counted and held differ, by block: {wrong}")
+
+    def _agrees(self) -> bool:
+        """Whether all is well, without a look at every block in Python: a runner has tens of thousands of them."""
+        references, kept = self._references.__getitem__, self._kept.__getitem__
+        return (
+            min(self._references, default=0) >= 0
+            and self._references.count(0) == len(self._free) + len(self._cached)
+            and not any(map(references, self._free))
+            and not any(map(references, self._cached))
+            and all(map(kept, self._cached))
+            and not any(map(kept, self._free))
+        )
+
+    def _name_what_is_wrong(self, free: set[int], cached: set[int]) -> None:
         for block, references in enumerate(self._references):
             assert references >= 0, f"block {block} has {references} references"
             idle = block in free or block in cached
@@ -134,11 +160,9 @@ class BlockPool:
             )
             assert self._kept[block] or block not in cached, f"block {block} is cached without a name"
             assert not self._kept[block] or block not in free, f"block {block} is free and has a name"
-        if tables is None:
-            return
-        counts = [0] * self.block_count
-        for table in tables:
-            for block in table:
-                counts[block] += 1
-        wrong = {block: (held, counts[block]) for block, held in enumerate(self._references) if held != counts[block]}
-        assert not wrong, f"references counted and held differ, by block: {wrong}"
+        raise AssertionError("what is free and what is cached does not add up")
+
+    @property
+    def kept(self) -> int:
+        """Blocks whose content has a name."""
+        return sum(self._kept)

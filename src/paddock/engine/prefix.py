@@ -113,9 +113,10 @@ class PrefixIndex:
 
     def check(self) -> None:
         """Raises AssertionError when names and blocks disagree."""
-        for block in range(self._pool.block_count):
-            named = block in self._by_block
-            assert named == self._pool.is_kept(block), f"block {block}: named is {named}, kept is {not named}"
+        if self._pool.kept != len(self._by_block) or not all(map(self._pool.is_kept, self._by_block)):
+            for block in range(self._pool.block_count):
+                named = block in self._by_block
+                assert named == self._pool.is_kept(block), f"block {block}: named is {named}, kept is {not named}"
         assert len(self._entries) == len(self._by_block), "as many names as named blocks"
         children = sum(len(siblings) for siblings in self._children.values())
         assert children == len(self._entries), f"{children} children of {len(self._entries)} names"
