@@ -1,5 +1,8 @@
 """Blocks: held, shared, kept for a while, copied before they are written."""
 
+# pyright: reportPrivateUsage=false
+# What is harmed here is what nobody reaches.
+
 from collections.abc import Callable
 
 import pytest
