@@ -108,17 +108,17 @@ def test_check_names_the_block_whose_references_do_not_add_up() -> None:
         pool.check([[0]])
 
 
-@pytest.mark.parametrize(
-    ("harm", "says"),
-    [
-        (lambda pool: pool._references.__setitem__(0, -1), "block 0 has -1 references"),
-        (lambda pool: pool._references.__setitem__(pool._free[0], 1), "1 references and is idle"),
-        (lambda pool: pool._free.pop(), "0 references and is not idle"),
-        (lambda pool: pool._kept.__setitem__(pool._free[0], True), "is free and has a name"),
-        (lambda pool: pool._cached.__setitem__(pool._free.pop(), None), "is cached without a name"),
-        (lambda pool: pool._free.append(pool._free[0]), "free twice"),
-    ],
-)
+HARMS: list[tuple[Callable[[BlockPool], object], str]] = [
+    (lambda pool: pool._references.__setitem__(0, -1), "block 0 has -1 references"),
+    (lambda pool: pool._references.__setitem__(pool._free[0], 1), "1 references and is idle"),
+    (lambda pool: pool._free.pop(), "0 references and is not idle"),
+    (lambda pool: pool._kept.__setitem__(pool._free[0], True), "is free and has a name"),
+    (lambda pool: pool._cached.__setitem__(pool._free.pop(), None), "is cached without a name"),
+    (lambda pool: pool._free.append(pool._free[0]), "free twice"),
+]
+
+
+@pytest.mark.parametrize(("harm", "says"), HARMS)
 def test_a_check_names_the_block_that_is_wrong(harm: Callable[[BlockPool], object], says: str) -> None:
     """It looks at all blocks at once, and at each only when something is wrong."""
     pool = BlockPool(4, 16)
