@@ -11,7 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from paddock.chats.chats import ChatLimits
 from paddock.config.kinds import is_loopback
 from paddock.config.schema import Config
 from paddock.db.engine import Database
+from paddock.errors import Airgapped
 from paddock.fleet.fleet import Fleet
 from paddock.fleet.subprocesses import RUNNER_COMMAND, SubprocessFleet
 from paddock.hub.builtin import BuiltinSource
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from paddock.providers.provider import Provider
     from paddock.server.life import Life
     from paddock.server.rooms import ServerRooms
+    from paddock.telemetry.export import Exporter
     from paddock.telemetry.logs import LogTail
 
 BUILTIN_MODELS = Path(__file__).parent / "builtin_models"
@@ -274,6 +276,7 @@ async def open_server(
     from paddock.server.running import Running
     from paddock.telemetry.logs import LogTail, set_level
     from paddock.telemetry.metrics import Metrics
+    from paddock.telemetry.timeline import Timelines
     from paddock.version import VERSION
 
     world = world or World()
@@ -316,6 +319,10 @@ async def open_server(
             exposed=not is_loopback(config.server.host),
         )
         accounts = _accounts(config, world, database, gate)
+        exporter = _exporter(config)
+        if exporter is not None:
+            closing.push_async_callback(asyncio.to_thread, exporter.close)
+        timelines = Timelines([exporter.add] if exporter is not None else [])
         in_force = InForce(config, reread=reread or (lambda: config), apply=apply)
         routing = open_gateway(
             lambda: in_force.config, world, database=database, vault=vault, library=library, local=local
@@ -339,6 +346,7 @@ async def open_server(
             ledger=Ledger(database=database, now=world.now),
             summaries=Summaries(database=database, now=world.now),
             running=Running(),
+            timelines=timelines,
             users=accounts.users,
             keys=accounts.keys,
             machine=world.machine,
@@ -357,6 +365,20 @@ async def open_server(
             version=VERSION,
             stop=life.drain,
         )
+
+
+def _exporter(config: Config) -> "Exporter | None":
+    """Where traces are sent, if anywhere. Kept to this machine, a server goes on without, and the ledger says so."""
+    from paddock.telemetry.export import open_exporter
+
+    traces = config.traces
+    if traces.endpoint is None:
+        return None
+    with suppress(Airgapped):
+        check_url(airgap_of(config), traces.endpoint, who="traces, `traces.endpoint`")
+        token = traces.token.get_secret_value() if traces.token else None
+        return open_exporter(traces.endpoint, token=token, service=traces.service)
+    return None
 
 
 @asynccontextmanager

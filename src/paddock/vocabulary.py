@@ -222,6 +222,7 @@ class Usage:
     reasoning_tokens: int = 0  # of these, the thought and what marks it
     drafted_tokens: int = 0  # guessed by speculation
     accepted_tokens: int = 0  # of these, kept
+    queued_s: float = field(default=0.0, compare=False)  # it waited so long until it was turned to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

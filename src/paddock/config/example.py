@@ -109,6 +109,11 @@ vault:
 database:
   url: ""
 
+# What requests went through, for a collector of yours that takes OTLP over HTTP. Nothing is sent without an address:
+# traces: {endpoint: "http://127.0.0.1:4318"}
+traces:
+  service: paddock
+
 # Whether Paddock keeps to this machine: none of its processes reaches beyond loopback then, whoever asks.
 airgap: false
 """

@@ -418,6 +418,18 @@ class Log(Section):
     tail_lines: Count = Field(default=1000, description="Latest lines kept in memory, for `/admin/logs`.")
 
 
+class Traces(Section):
+    """Sent to a collector of yours. Nothing is sent unless `endpoint` says where."""
+
+    endpoint: SecureUrl | None = Field(
+        default=None, description="Where traces go: an address that takes OTLP over HTTP, without `/v1/traces`."
+    )
+    token: Secret | None = Field(
+        default=None, description="What is sent as `authorization`; for Logfire, a write token."
+    )
+    service: str = Field(default="paddock", description="The name of this service in traces.")
+
+
 class Responses(Section):
     """Kept for `previous_response_id`, unless a request says `store: false`."""
 
@@ -544,6 +556,7 @@ class Settings(Section):
     server: Server = Field(default_factory=Server, description="Where Paddock's server listens.")
     images: Images = Field(default_factory=Images, description="Pictures in requests.")
     log: Log = Field(default_factory=Log, description="What the server writes down about its work.")
+    traces: Traces = Field(default_factory=Traces, description="What requests went through, for a collector of yours.")
     responses: Responses = Field(
         default_factory=Responses, description="Answers of `/v1/responses` that others go on from."
     )

@@ -94,6 +94,7 @@ class Sequence:
             completion_tokens=self.output_length,
             drafted_tokens=self.drafted,
             accepted_tokens=self.accepted,
+            queued_s=self.waited_s,
         )
 
 

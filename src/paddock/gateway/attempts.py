@@ -12,6 +12,7 @@ from paddock.gateway.failing import Worth, again, blames, retry_after_s, worth
 from paddock.gateway.routing import Target
 from paddock.providers.provider import Provider
 from paddock.telemetry.logs import get_logger
+from paddock.telemetry.timeline import Step, current
 
 _log = get_logger("paddock.gateway")
 _BACKOFF_S: Final = 0.5  # before the second round, twice as long before each further one
@@ -57,6 +58,8 @@ class Attempts:
         self._final: PaddockError | None = None
         self._inside: list[Target] = []  # where the breaker let it in; two when a start is hedged
         self._window: int | None = None  # what was too small
+        self._timeline = current()
+        self._steps: dict[Seat, Step] = {}  # the attempts that are under way
 
     async def __aiter__(self) -> AsyncGenerator[tuple[Target, Provider]]:
         for number in range(self.settings.attempts_max):  # rounds; each makes at least one attempt, or is the last
@@ -76,6 +79,9 @@ class Attempts:
                     self._inside.append(target)
                 self.made += 1
                 note_attempt(provider=target.provider, model=target.model, route=target.route, attempts=self.made)
+                if self._timeline is not None:
+                    step = self._timeline.begin("attempt", provider=target.provider, model=target.model)
+                    self._steps[seat_of(target)] = step
                 yield target, provider
             wait_s = self._wait_s(number)
             if wait_s is None:
@@ -93,6 +99,7 @@ class Attempts:
 
     def failed(self, target: Target, error: PaddockError) -> None:
         """It has not."""
+        self._end_step(target, error.code)
         _log.warning(
             "attempt.failed",
             request=self._request_id,
@@ -115,6 +122,7 @@ class Attempts:
 
     def ended(self, target: Target) -> None:
         """Whatever became of it: who left on the way has said nothing about the provider."""
+        self._end_step(target)
         if self._left(target):
             self._means.breakers.released(seat_of(target))
 
@@ -122,6 +130,11 @@ class Attempts:
     def is_final(self) -> bool:
         """Whether what failed is the caller's, so that nobody else is asked."""
         return self._final is not None
+
+    def _end_step(self, target: Target, error: str = "") -> None:
+        step = self._steps.pop(seat_of(target), None)
+        if self._timeline is not None and step is not None:
+            self._timeline.end(step, error)
 
     def failure(self) -> PaddockError:
         """What the caller is told: what is wrong with the request, or why the first of all targets did not answer."""

@@ -17,6 +17,7 @@ from paddock.gateway.routing import Route, Target, Traits
 from paddock.gateway.speeds import Speeds
 from paddock.providers.provider import Accepted, AnswerEvent, Piece, Provider, Scores, Vectors
 from paddock.telemetry.logs import get_logger
+from paddock.telemetry.timeline import step
 from paddock.vocabulary import ChatRequest, EmbedRequest, FinishReason, RerankRequest
 
 _log = get_logger("paddock.gateway")
@@ -160,7 +161,8 @@ class Gateway:
         raise attempts.failure()
 
     async def _attempts(self, request_id: str, traits: Traits) -> Attempts:
-        route = await self._routes.route(traits)
+        with step("route"):
+            route = await self._routes.route(traits)
         note_route(route=route.targets[0].route if route.targets else "", rule=route.rule)
         for warning in route.warnings:
             _log.warning("route.warning", request=request_id, text=warning)

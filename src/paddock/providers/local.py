@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,7 @@ from paddock.providers.merging import merged
 from paddock.providers.naming import Find, Target, resolve
 from paddock.providers.provider import Accepted, AnswerEvent, Piece, Scores, Vectors
 from paddock.runner.kinds import no_scores, no_text, no_vectors, only_scores
+from paddock.telemetry.timeline import Generating, step
 from paddock.version import VERSION
 from paddock.vocabulary import ChatRequest, EmbedRequest, GenerateRequest, ModelKind, RerankRequest, Sampling
 
@@ -65,9 +66,14 @@ class LocalProvider:
     async def _pieces(self, record: ModelRecord, request: ChatRequest) -> AsyncGenerator[Piece]:
         async with self._lease(record, request) as lease:
             _check(request.sampling, lease.runner)
-            choices = merged([lease.runner.generate(each) for each in _requests(request)])
+            choices, steps, told = merged([lease.runner.generate(each) for each in _requests(request)]), Generating(), 0
             async with aclosing(choices):
                 async for choice, event in choices:
+                    if event.begun is not None:
+                        steps.first(event.begun.queued_s)
+                    if event.usage is not None:
+                        told += event.usage.completion_tokens
+                        steps.ended({"tokens": told})
                     yield Piece(choice=choice, event=event)
 
     async def count(self, request: ChatRequest) -> int:
@@ -101,14 +107,19 @@ class LocalProvider:
                 reranked = await lease.runner.rerank(request)
         return Scores(accepted=_accepted(target), reranked=reranked)
 
-    def _lease(self, record: ModelRecord, request: _Request) -> AbstractAsyncContextManager["Lease"]:
-        return self._pool.lease(
-            record.name,
-            user=f"request {request.id}",
-            priority=request.priority,
-            deadline_s=request.deadline_s,
-            keep_alive=request.keep_alive,
-        )
+    @asynccontextmanager
+    async def _lease(self, record: ModelRecord, request: _Request) -> AsyncGenerator["Lease"]:
+        async with AsyncExitStack() as held:
+            with step("lease", model=record.name):
+                leased = self._pool.lease(
+                    record.name,
+                    user=f"request {request.id}",
+                    priority=request.priority,
+                    deadline_s=request.deadline_s,
+                    keep_alive=request.keep_alive,
+                )
+                lease = await held.enter_async_context(leased)
+            yield lease
 
 
 def choice_seed(seed: int | None, choice: int) -> int | None:

@@ -50,6 +50,7 @@ def make_app(rooms: ServerRooms) -> ASGIApp:
         gate=rooms.gate,
         recorder=rooms.recorder,
         running=rooms.running,
+        timelines=rooms.timelines,
         now=rooms.now,
         life=rooms.life,
         metrics=rooms.metrics,

@@ -32,6 +32,7 @@ from paddock.server.recording import dialect_of, is_kept
 from paddock.server.running import Running
 from paddock.telemetry.logs import get_logger
 from paddock.telemetry.metrics import CLIENT_LEFT, NO_ROUTE, Metrics
+from paddock.telemetry.timeline import Timeline, Timelines, following, parent_in
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # want no key and answer until the end
 ALWAYS: Final = OPEN | {"/metrics"}  # also while draining
@@ -65,6 +66,7 @@ class Edge:
         gate: Gate,
         recorder: Recorder,
         running: Running,
+        timelines: Timelines,
         now: Callable[[], datetime],
         life: Life,
         metrics: Metrics,
@@ -77,6 +79,7 @@ class Edge:
         self._gate = gate
         self._recorder = recorder
         self._running = running
+        self._timelines = timelines
         self._now = now
         self._life = life
         self._metrics = metrics
@@ -103,7 +106,8 @@ class Edge:
         self._metrics.active.inc()
         self._life.enter(work=asked == "POST")
         self._running.enter(inner, asking)
-        with bound_contextvars(request_id=asking.id), writing_to(asking.record):
+        timeline = Timeline(asking.id, asking.record.at, self._clock, parent_in(headers.get("traceparent")))
+        with bound_contextvars(request_id=asking.id), writing_to(asking.record), following(timeline):
             try:
                 await self._serve(inner, headers, asking, body, answer)
             except PaddockError as error:
@@ -122,6 +126,7 @@ class Edge:
                 self._record(inner, asking, body, answer)
                 body.forget()
                 self._tell(inner, asking, answer.status)
+                self._close(timeline, inner, asking, answer.status or CLIENT_LEFT)
 
     async def _serve(self, scope: Request, headers: Headers, asking: Asking, body: Body, answer: "_Answer") -> None:
         path: str = scope["path"]
@@ -177,6 +182,26 @@ class Edge:
         )  # of several choices the prompt counts once
         record.bytes_in, record.bytes_out = body.taken, answer.sent
         self._recorder.add(record)
+
+    def _close(self, timeline: Timeline, scope: Request, asking: Asking, status: int) -> None:
+        """Keep the timeline of a request that gets a row."""
+        record, meter = asking.record, asking.meter
+        if not is_kept(record.method, scope["path"], status):
+            return
+        first = {} if meter.first_token_s is None else {"first_token_seconds": meter.first_token_s}
+        timeline.close(
+            error=record.error_code,
+            method=record.method,
+            endpoint=route_of(scope),
+            status=status,
+            model=record.model or meter.model,
+            provider=record.provider,
+            attempts=record.attempts,
+            prompt_tokens=meter.prompt_tokens,
+            completion_tokens=meter.completion_tokens,
+            **first,
+        )
+        self._timelines.add(timeline)
 
     def _tell(self, scope: Request, asking: Asking, status: int | None) -> None:
         meter = asking.meter

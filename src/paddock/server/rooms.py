@@ -25,6 +25,7 @@ from paddock.server.pages import Pages
 from paddock.server.running import Running
 from paddock.telemetry.logs import LogTail
 from paddock.telemetry.metrics import Metrics
+from paddock.telemetry.timeline import Timelines
 
 if TYPE_CHECKING:
     from paddock.pool.pool import Pool
@@ -51,6 +52,7 @@ class ServerRooms:
     recorder: Recorder  # of a row a request
     ledger: Ledger
     summaries: Summaries
+    timelines: Timelines  # of the latest requests
     running: Running
     users: Users
     keys: ApiKeys

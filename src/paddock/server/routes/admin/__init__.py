@@ -15,6 +15,7 @@ from paddock.server.routes.admin import (
     models,
     notes,
     pulls,
+    requests,
     routing,
     session,
     users,
@@ -37,6 +38,7 @@ def router(rooms: ServerRooms) -> APIRouter:
         keys,
         audit,
         airgap,
+        requests,
         logs,
         about,
     ):
