@@ -112,6 +112,8 @@ def everything(cli: Cli, folder: Path) -> Iterator[tuple[str, Done]]:
     yield "chat --list", cli("chat", "--list", "--json")
     yield "chat --delete", cli("chat", "--delete", "--all", "--yes", "--json")
     yield "airgap", cli("airgap", "--json")
+    yield "service", cli("service", "--json")
+    yield "service install", cli("service", "install", "--dry-run", "--json")
     yield "doctor", cli("doctor", "--json")
     yield "rm", cli("rm", "tiny", "--yes", "--json")
 
@@ -129,7 +131,7 @@ def test_every_document_is_what_its_schema_says(cli: Cli) -> None:
                 assert complaints(line["progress"], {"$ref": "#/$defs/ProgressEvent"}, schema) == []
         seen.add(command)
     # These want a model that runs, a process or a server: their own tests look at them.
-    seen |= {"embed", "bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch", "trial"}
+    seen |= {"embed", "bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch", "trial", "service remove"}
     seen |= {"chat", "chat --show", "chat --rename", *(each for each in document_types() if each.split()[0] in ACCESS)}
     assert seen == set(document_types()), "a command whose document nobody looks at"
 

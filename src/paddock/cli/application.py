@@ -83,6 +83,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Paddock itself": (
         Command(("config",), "config:config", "Show and change settings."),
+        Command(("service",), "service:service", "Start the server at sign-in, with systemd or launchd."),
         Command(("airgap",), "airgap:airgap", "See what was kept from leaving this machine."),
         Command(("doctor",), "doctor:doctor", "Check this installation and say what to mend."),
         Command(("completion",), "completion:completion", "Print a completion script for your shell."),

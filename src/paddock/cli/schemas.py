@@ -103,6 +103,9 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "config path": "config:ConfigFile",
     "doctor": "doctor:DoctorDocument",
     "completion": "completion:CompletionDocument",
+    "service": "service:ServiceDocument",
+    "service install": "service:ServiceDocument",
+    "service remove": "service:ServiceDocument",
     "airgap": "airgap:AirgapDocument",
     "version": "version:VersionDocument",
 }
