@@ -188,7 +188,7 @@ class Edge:
         record, meter = asking.record, asking.meter
         if not is_kept(record.method, scope["path"], status):
             return
-        first = {} if meter.first_token_s is None else {"first_token_seconds": meter.first_token_s}
+        first: dict[str, float] = {} if meter.first_token_s is None else {"first_token_seconds": meter.first_token_s}
         timeline.close(
             error=record.error_code,
             method=record.method,
