@@ -131,7 +131,19 @@ def test_every_document_is_what_its_schema_says(cli: Cli) -> None:
                 assert complaints(line["progress"], {"$ref": "#/$defs/ProgressEvent"}, schema) == []
         seen.add(command)
     # These want a model that runs, a process or a server: their own tests look at them.
-    seen |= {"embed", "bench", "serve", "serve --stop", "ps", "load", "unload", "warm", "launch", "trial", "service remove"}
+    seen |= {
+        "embed",
+        "bench",
+        "serve",
+        "serve --stop",
+        "ps",
+        "load",
+        "unload",
+        "warm",
+        "launch",
+        "trial",
+        "service remove",
+    }
     seen |= {"chat", "chat --show", "chat --rename", *(each for each in document_types() if each.split()[0] in ACCESS)}
     assert seen == set(document_types()), "a command whose document nobody looks at"
 
