@@ -9,14 +9,13 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-
-from sqlalchemy import insert
+from typing import Final, Protocol
 
 from paddock.audit.prices import Prices
 from paddock.audit.record import FIRST, RequestRecord, hash_of, values_of
+from paddock.audit.rows import Row, RowWriter
 from paddock.db.engine import Database
-from paddock.db.tables import AuditRowRow, AuditStateRow
+from paddock.db.tables import AuditStateRow
 from paddock.errors import PaddockError
 from paddock.telemetry.logs import get_logger
 
@@ -58,6 +57,7 @@ class Journal:
         self._sealer = sealer
         self._prices = prices
         self._queue_max = queue_max
+        self._rows = RowWriter(database.engine.dialect)
         self._queue: deque[RequestRecord] = deque()
         self._dropped = 0
         self._writing = asyncio.Lock()
@@ -107,11 +107,28 @@ class Journal:
             if state is None:
                 state = AuditStateRow(id=1, anchor_seq=0, anchor_hash=FIRST, head_seq=0, head_hash=FIRST, dropped=0)
                 session.add(state)
-            rows = await asyncio.to_thread(_chained, batch, sealed, prices, state.head_seq, state.head_hash)
-            if rows:
-                await session.execute(insert(AuditRowRow), rows)
-                state.head_seq, state.head_hash = rows[-1]["seq"], rows[-1]["hash"]
+            chain = await asyncio.to_thread(self._chained, batch, sealed, prices, state.head_seq, state.head_hash)
+            if chain.rows:
+                await self._rows.write(await session.connection(), chain.rows)
+                state.head_seq, state.head_hash = chain.head_seq, chain.head_hash
             state.dropped += dropped
+
+    def _chained(
+        self, batch: Sequence[RequestRecord], sealed: Mapping[int, str], prices: Prices, seq: int, before: str
+    ) -> "_Chain":
+        rows: list[Row] = []
+        for number, record in enumerate(batch):
+            seq += 1
+            cost = prices.cost_nanos(
+                record.model,
+                prompt=record.prompt_tokens,
+                cached=record.cached_tokens,
+                completion=record.completion_tokens,
+            )
+            values = values_of(record, seq=seq, cost_nanos=cost, prompt=sealed.get(number))
+            before = hash_of(values, before)
+            rows.append(self._rows.bound([*values, before]))
+        return _Chain(rows, seq, before)
 
     async def _seal(self, batch: Sequence[RequestRecord]) -> Mapping[int, str]:
         """The sealed prompts, by their places in the batch. A vault that does not open costs prompts, not rows."""
@@ -129,6 +146,15 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chain:
+    """Rows as the driver takes them, and the last of them."""
+
+    rows: Sequence[Row]
+    head_seq: int
+    head_hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sometimes:
     """Implements Recorder: hands on to another one while `wanted` says so."""
 
@@ -143,21 +169,3 @@ class Sometimes:
 def about_prompt(request_id: str) -> str:
     """What the seal of a prompt says."""
     return f"audit/{request_id}"
-
-
-def _chained(
-    batch: Sequence[RequestRecord], sealed: Mapping[int, str], prices: Prices, seq: int, before: str
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for number, record in enumerate(batch):
-        seq += 1
-        cost = prices.cost_nanos(
-            record.model,
-            prompt=record.prompt_tokens,
-            cached=record.cached_tokens,
-            completion=record.completion_tokens,
-        )
-        values = values_of(record, seq=seq, cost_nanos=cost, prompt=sealed.get(number))
-        values["hash"] = before = hash_of(values, before)
-        rows.append(values)
-    return rows

@@ -203,7 +203,7 @@ class _Check:
         missing = row.seq - self.seq - 1
         if missing > 0:
             self._say(self.seq + 1, f"{missing} rows are missing before row {row.seq}")
-        elif hash_of({name: getattr(row, name) for name in HASHED}, self.before) != row.hash:
+        elif hash_of([getattr(row, name) for name in HASHED], self.before) != row.hash:
             self._say(row.seq, "the row is not as it was written, or not where it was")
         if self._expected is not None and row.seq == self._expected[0] and row.hash != self._expected[1]:
             self._say(row.seq, "its hash is not the one that was noted")

@@ -1,7 +1,7 @@
 """One request: gathered while it runs, then a row whose hash covers all of it and the row before."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ import msgspec
 TEXT_CHARACTERS_MAX: Final = 512
 FIRST: Final = "0" * 64  # what the first row of all takes for the hash before it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -77,40 +78,40 @@ COLUMNS: Final = tuple(field.name for field in fields(AuditRow))
 HASHED: Final = tuple(name for name in COLUMNS if name != "hash")
 
 
-def values_of(record: RequestRecord, *, seq: int, cost_nanos: int | None, prompt: str | None) -> dict[str, Any]:
-    """The columns of a row, without its hash. Texts are made such that every database gives them back as they are."""
-    return {
-        "seq": seq,
-        "at": record.at,
-        "request_id": _clean(record.request_id),
-        "caller": record.caller,
-        "dialect": record.dialect,
-        "method": _clean(record.method),
-        "endpoint": record.endpoint,
-        "asked_model": _clean(record.asked_model),
-        "model": _clean(record.model),
-        "provider": _clean(record.provider),
-        "route": _clean(record.route),
-        "rule": _clean(record.rule),
-        "attempts": record.attempts,
-        "status": record.status,
-        "error_code": record.error_code,
-        "duration_us": record.duration_us,
-        "first_token_us": record.first_token_us,
-        "prompt_tokens": record.prompt_tokens,
-        "cached_tokens": record.cached_tokens,
-        "completion_tokens": record.completion_tokens,
-        "cost_nanos": cost_nanos,
-        "bytes_in": record.bytes_in,
-        "bytes_out": record.bytes_out,
-        "prompt": prompt,
-    }
+def values_of(record: RequestRecord, *, seq: int, cost_nanos: int | None, prompt: str | None) -> list[Any]:
+    """The values of HASHED, in its order. Texts are made such that every database gives them back as they are."""
+    return [
+        seq,
+        record.at,
+        _clean(record.request_id),
+        record.caller,
+        record.dialect,
+        _clean(record.method),
+        record.endpoint,
+        _clean(record.asked_model),
+        _clean(record.model),
+        _clean(record.provider),
+        _clean(record.route),
+        _clean(record.rule),
+        record.attempts,
+        record.status,
+        record.error_code,
+        record.duration_us,
+        record.first_token_us,
+        record.prompt_tokens,
+        record.cached_tokens,
+        record.completion_tokens,
+        cost_nanos,
+        record.bytes_in,
+        record.bytes_out,
+        prompt,
+    ]
 
 
-def hash_of(values: Mapping[str, Any], before: str) -> str:
-    """The hash of a row after the row with the hash `before`: over that, and every field in its order."""
-    plain = [values[name] for name in HASHED]
-    plain[1] = (values["at"] - _EPOCH) // timedelta(microseconds=1)
+def hash_of(values: Sequence[Any], before: str) -> str:
+    """The hash of a row with these values of HASHED, after the row with the hash `before`."""
+    seq, at, *rest = values
+    plain = [seq, (at - _EPOCH) // _MICROSECOND, *rest]
     return hashlib.sha256(before.encode() + _encode(plain)).hexdigest()
 
 
