@@ -20,6 +20,7 @@ from paddock.errors import (
 )
 from paddock.gateway.attempts import FailoverSettings, Means
 from paddock.gateway.breaker import Breakers
+from paddock.gateway.candidates import LOCAL
 from paddock.gateway.gateway import Gateway
 from paddock.gateway.routing import Route, Target, Traits
 from paddock.gateway.speeds import Speeds
@@ -50,6 +51,7 @@ class World:
         self, clouds: dict[str, Cloud], providers: dict[str, Provider], time: VirtualTime, limits: Any
     ) -> None:
         self.clouds = clouds
+        self.providers = providers
         self.time = time
         self.breakers = Breakers(settings=lambda: settings(limits).failover, clock=time.clock)
         self.windows: dict[str, int | None] = dict.fromkeys(clouds)
@@ -221,6 +223,33 @@ async def test_the_budget_of_a_request_ends_it() -> None:
         w[FIRST].next(Act(wait_first=asyncio.Event()))
         with pytest.raises(ProviderTimedOut):
             await hear(w.gateway, ask())
+
+
+async def test_a_model_of_this_machine_is_waited_for_when_nobody_else_is_left() -> None:
+    """A long prompt takes a small machine longer than any budget; ending it would help nobody."""
+    async with world("openai", budget_s=0.05) as w:
+        w.time.real = True
+        w.providers[LOCAL] = w.providers[FIRST]
+        w.chain.targets = (Target(provider=LOCAL, model="far-model", route="exact"),)
+        slow = asyncio.Event()
+        w[FIRST].next(Act(wait_first=slow))
+        asyncio.get_running_loop().call_later(0.3, slow.set)
+        await hear(w.gateway, ask())
+        assert w.asked == [1]
+
+
+async def test_while_another_is_left_the_budget_holds_for_a_model_of_this_machine_too() -> None:
+    async with world("openai", "anthropic", budget_s=0.05) as w:
+        w.time.real = True
+        w.providers[LOCAL] = w.providers[FIRST]
+        w.chain.targets = (
+            Target(provider=LOCAL, model="far-model", route="rule:r"),
+            Target(provider=SECOND, model="far-model", route="rule:r"),
+        )
+        w[FIRST].next(Act(wait_first=asyncio.Event()))
+        with pytest.raises(ProviderTimedOut):
+            await hear(w.gateway, ask())
+        assert w.asked == [1, 0]
 
 
 async def test_a_breaker_opens_rests_and_lets_one_try() -> None:

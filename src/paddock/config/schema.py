@@ -249,7 +249,9 @@ class Failover(Section):
 
     attempts_max: Few = Field(default=6, description="The most attempts at one request, all providers together.")
     budget_s: Seconds = Field(
-        default=900.0, description="Seconds that a request may wait for its first word, all attempts together."
+        default=900.0,
+        description="Seconds that a request may wait for its first word, all attempts together. A model of this machine "
+        "has no such limit when nobody else is left to ask.",
     )
     wait_max_s: Seconds = Field(
         default=20.0, description="The longest wait between two attempts; who asks for more is not waited for."

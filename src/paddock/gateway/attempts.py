@@ -91,6 +91,17 @@ class Attempts:
     def left_s(self) -> float:
         return self._until - self._means.clock()
 
+    def limit_s(self, target: Target) -> float | None:
+        """How long to wait for the first word of `target`. None is for a model of this machine when nobody else is left.
+
+        A long prompt may take it an hour, and ending that helps nobody: there is no one to go on to. Whoever no longer
+        wants to wait leaves, which cancels it.
+        """
+        others = (other for other in self._targets if seat_of(other) != seat_of(target))
+        if target.provider == LOCAL and all(self._skips(other, again_only=False) for other in others):
+            return None
+        return max(0.0, self.left_s())
+
     def succeeded(self, target: Target) -> None:
         """It has begun to answer."""
         if target.provider != LOCAL:

@@ -116,7 +116,7 @@ class Gateway:
         yield Accepted(model=target.model, provider=target.provider, route=target.route, attempts=attempts.made)
         async with aclosing(provider.answer(replace(request, model=target.model))) as events:
             while True:
-                async with asyncio.timeout(attempts.left_s()):
+                async with asyncio.timeout(attempts.limit_s(target)):
                     event = await anext(events)
                 if isinstance(event, Piece):
                     break
@@ -148,7 +148,7 @@ class Gateway:
         async with aclosing(aiter(attempts)) as targets:
             async for target, provider in targets:
                 try:
-                    async with asyncio.timeout(attempts.left_s()):
+                    async with asyncio.timeout(attempts.limit_s(target)):
                         answer = await ask(provider, replace(request, model=target.model))
                     attempts.succeeded(target)
                     return _as_led(answer, target, attempts.made)
