@@ -165,7 +165,7 @@ class Cloud:
             return False
         if act.status != 200 or act.body is not None:
             return await self._send(writer, act.status, act.headers, act.body or self.failure(act))
-        if seen.path.rpartition("/")[2] in ("embeddings", "embed", "count_tokens"):
+        if seen.path.rpartition("/")[2] in ("embeddings", "embed", "rerank", "count_tokens"):
             return await self._send(writer, 200, act.headers, self.other(seen))
         if not seen.body.get("stream"):
             seen.answered = True
@@ -297,6 +297,11 @@ class OpenAICloud(Cloud):
             ]
             usage = {"prompt_tokens": 5, "total_tokens": 5}
             return {"object": "list", "data": data, "model": seen.body["model"], "usage": usage}
+        if seen.path.endswith("/rerank"):  # the best first, as Jina and Cohere have it
+            scores = {number: len(text) / 100 for number, text in enumerate(seen.body["documents"])}
+            best = sorted(scores, key=lambda number: -scores[number])
+            results = [{"index": number, "relevance_score": scores[number]} for number in best]
+            return {"id": "far", "results": results, "usage": {"total_tokens": 9}}
         listed = [
             {"id": name, "object": "model", "created": 1, "owned_by": "far", **self.extra} for name in self.models
         ]

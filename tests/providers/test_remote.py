@@ -1,11 +1,15 @@
 """Requests go out in the dialect of who is asked, answers come back in our words, failures as the errors that they are."""
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from paddock.dialects.asking import OWN_FIELDS
+from paddock.dialects.rerank import parse_rerank, write_rerank
 from paddock.errors import (
     AnswerBrokenOff,
     ModelNotFound,
@@ -20,6 +24,7 @@ from paddock.errors import (
     UsageError,
 )
 from paddock.providers.provider import Piece
+from paddock.providers.speech import OpenAISpeech
 from paddock.vocabulary import (
     EmbedRequest,
     FinishReason,
@@ -27,6 +32,8 @@ from paddock.vocabulary import (
     Message,
     OutputFormat,
     Picture,
+    Reranked,
+    RerankRequest,
     Thinking,
     Tool,
     ToolCall,
@@ -339,6 +346,39 @@ async def test_vectors_come_from_those_who_make_them() -> None:
         with pytest.raises(NotOffered):
             await provider.embed(EmbedRequest(id="e", inputs=("a",), model="claude-far"))
         assert await provider.count(ask()) == 42
+
+
+RERANK = RerankRequest(id="r", query="Which?", documents=("short", "the longest of all", "longer"), model="far-model")
+
+
+async def test_scores_come_back_in_the_order_of_the_documents() -> None:
+    """They are sent the best first."""
+    async with CLOUDS["openai"]() as cloud, remote(cloud, "openai") as provider:
+        got = await provider.rerank(RERANK)
+        assert got.reranked.scores == (0.05, 0.18, 0.06)
+        assert sum(got.reranked.tokens) == 9
+        assert cloud.asked[0].path == "/v1/rerank"
+        assert cloud.asked[0].body == {"model": "far-model", "query": "Which?", "documents": [*RERANK.documents]}
+        for results in ([], [{"index": 0, "relevance_score": 1}] * 3, [{"index": 7, "relevance_score": 1}]):
+            cloud.next(Act(body=json.dumps({"results": results}).encode()))
+            with pytest.raises(AnswerBrokenOff):
+                await provider.rerank(RERANK)
+    for kind in ("anthropic", "ollama"):
+        async with CLOUDS[kind]() as cloud, remote(cloud, kind) as provider:
+            with pytest.raises(NotOffered):
+                await provider.rerank(RERANK)
+            assert cloud.asked == []
+
+
+def test_scores_of_another_paddock_and_of_cohere_are_read() -> None:
+    """What `/v1/rerank` here writes is read by whoever has this server for a provider."""
+    speech = OpenAISpeech({}, strict=False)
+    body = msgspec.json.encode({"model": "m", "query": "q", "documents": ["a", "b", "c"]})
+    asked = parse_rerank(body, request_id="r", inputs_max=10)
+    told = Reranked(scores=(0.25, 0.75, 0.5), tokens=(4, 5, 6))
+    assert speech.reranked(write_rerank(asked, told, "m"), 3) == replace(told, tokens=(15, 0, 0))
+    cohere = {"results": [{"index": 0, "relevance_score": 0.5}], "meta": {"tokens": {"input_tokens": 3}}}
+    assert speech.reranked(msgspec.json.encode(cohere), 1) == Reranked(scores=(0.5,), tokens=(3,))
 
 
 @every_kind

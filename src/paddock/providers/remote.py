@@ -7,7 +7,7 @@ from typing import Any
 
 from paddock.airgap.airgap import Airgap
 from paddock.config.schema import Config
-from paddock.dialects.asking import FarFailure, Garbled, not_offered
+from paddock.dialects.asking import FarFailure, Garbled
 from paddock.providers.definition import Kind, ProviderDefinition
 from paddock.providers.failures import Asked, failure_within
 from paddock.providers.far import Far, garbled
@@ -79,8 +79,13 @@ class RemoteProvider:
         return Vectors(accepted=self._accepted(request.model), embedded=embedded)
 
     async def rerank(self, request: RerankRequest) -> Scores:
-        """See Provider. Nobody elsewhere is asked for it: every server has words of its own for that."""
-        raise not_offered("model", f"`{self.definition.name}` is not asked for scores.", "Ask a model of this machine.")
+        """See Provider. In the shape that Jina's and Cohere's servers have in common, and other Paddocks."""
+        asked = await self._asked(request.model)
+        ask = self._speech.rerank(request, request.model)
+        answer = await self._far.ask("POST", ask.path, asked, ask.body)
+        documents = len(request.documents)
+        reranked = self._understood(lambda given: self._speech.reranked(given, documents), answer)
+        return Scores(accepted=self._accepted(request.model), reranked=reranked)
 
     async def models(self) -> Sequence[FarModel]:
         """The models that it lists. Raises what kept it from telling."""

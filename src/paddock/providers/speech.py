@@ -14,7 +14,7 @@ from paddock.dialects.anthropic_reading import MessageReading
 from paddock.dialects.asking import OWN_FIELDS, Ask, Garbled, Reading, not_offered
 from paddock.dialects.openai_reading import ChunkReading
 from paddock.providers.definition import Kind, ProviderDefinition
-from paddock.vocabulary import Capabilities, ChatRequest, Embedded, EmbedRequest
+from paddock.vocabulary import Capabilities, ChatRequest, Embedded, EmbedRequest, Reranked, RerankRequest
 
 _T = TypeVar("_T")
 
@@ -51,6 +51,12 @@ class Speech(Protocol):
     def embed(self, request: EmbedRequest, model: str) -> Ask: ...
 
     def embedded(self, answer: bytes) -> Embedded: ...
+
+    def rerank(self, request: RerankRequest, model: str) -> Ask:
+        """Raises NotOffered where nobody scores."""
+        ...
+
+    def reranked(self, answer: bytes, documents: int) -> Reranked: ...
 
     @property
     def models_path(self) -> str: ...
@@ -101,6 +107,31 @@ class _Vectors(msgspec.Struct):
     usage: _VectorUsage | None = None
 
 
+class _Score(msgspec.Struct):
+    index: int
+    relevance_score: float
+
+
+class _RerankUsage(msgspec.Struct):
+    total_tokens: int = 0
+
+
+class _RerankTokens(msgspec.Struct):
+    input_tokens: int = 0
+
+
+class _RerankMeta(msgspec.Struct):
+    tokens: _RerankTokens | None = None
+
+
+class _Scores(msgspec.Struct):
+    """What Jina's, Cohere's, vLLM's and Paddock's answers have in common; tokens are told in two places."""
+
+    results: list[_Score]
+    usage: _RerankUsage | None = None
+    meta: _RerankMeta | None = None
+
+
 class OpenAISpeech:
     """Implements Speech."""
 
@@ -133,6 +164,26 @@ class OpenAISpeech:
         told = _decoded(answer, _Vectors)
         rows = [_row(vector.embedding) for vector in sorted(told.data, key=lambda vector: vector.index)]
         return _embedded(rows, told.usage.prompt_tokens if told.usage else 0)
+
+    def rerank(self, request: RerankRequest, model: str) -> Ask:
+        if self._strict:
+            raise not_offered("model", "OpenAI scores no documents.", "Ask a reranker of this machine, or elsewhere.")
+        body: dict[str, Any] = {"model": model, "query": request.query, "documents": [*request.documents]}
+        if request.truncate:
+            body["truncate"] = True
+        return Ask(path="/rerank", body={**body, **self._options})
+
+    def reranked(self, answer: bytes, documents: int) -> Reranked:
+        told = _decoded(answer, _Scores)
+        scores = {one.index: one.relevance_score for one in told.results}
+        if scores.keys() != set(range(documents)) or len(told.results) != documents:
+            raise Garbled("it scores other documents than were sent")
+        of_meta = told.meta.tokens.input_tokens if told.meta and told.meta.tokens else 0
+        tokens = told.usage.total_tokens if told.usage else of_meta
+        return Reranked(
+            scores=tuple(scores[number] for number in range(documents)),
+            tokens=(tokens, *([0] * (documents - 1))),
+        )
 
     def models(self, answer: bytes) -> Sequence[FarModel]:
         return [
@@ -184,6 +235,12 @@ class AnthropicSpeech:
         raise not_offered("model", "Anthropic makes no embeddings.", "Ask a model that does.")
 
     def embedded(self, answer: bytes) -> Embedded:
+        raise AssertionError("nothing was asked")
+
+    def rerank(self, request: RerankRequest, model: str) -> Ask:
+        raise not_offered("model", "Anthropic scores no documents.", "Ask a reranker of this machine, or elsewhere.")
+
+    def reranked(self, answer: bytes, documents: int) -> Reranked:
         raise AssertionError("nothing was asked")
 
     def models(self, answer: bytes) -> Sequence[FarModel]:
@@ -249,6 +306,12 @@ class OllamaSpeech:
     def embedded(self, answer: bytes) -> Embedded:
         told = _decoded(answer, _OllamaVectors)
         return _embedded([struct.pack(f"<{len(row)}f", *row) for row in told.embeddings], told.prompt_eval_count)
+
+    def rerank(self, request: RerankRequest, model: str) -> Ask:
+        raise not_offered("model", "Ollama scores no documents.", "Ask a reranker of this machine, or elsewhere.")
+
+    def reranked(self, answer: bytes, documents: int) -> Reranked:
+        raise AssertionError("nothing was asked")
 
     def models(self, answer: bytes) -> Sequence[FarModel]:
         return [
