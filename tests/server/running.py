@@ -172,6 +172,9 @@ class Process:
     def post(self, path: str, **more: Any) -> httpx2.Response:
         return httpx2.post(self.address + path, timeout=PATIENCE_S, trust_env=False, **more)
 
+    def put(self, path: str, **more: Any) -> httpx2.Response:
+        return httpx2.put(self.address + path, timeout=PATIENCE_S, trust_env=False, **more)
+
     def ends(self) -> int:
         """Wait for its end; its exit code."""
         return self.process.wait(PATIENCE_S)

@@ -371,6 +371,28 @@ async def test_each_sees_and_changes_only_their_own_conversations(tmp_path: Path
         assert (await client.get(place, headers=rules)).status_code == 200
 
 
+async def test_the_cookie_travels_in_clear_only_within_this_machine(tmp_path: Path) -> None:
+    """Reached by another name, or behind a proxy that speaks TLS, the browser is told to keep it to TLS."""
+    async with served(tmp_path, PADDOCK_SERVER__ALLOWED_HOSTS="paddock.example") as server:
+        await server.rooms.users.add("ada", SecretStr("analytical engine"), ALL)
+        body = {"name": "ada", "password": "analytical engine"}
+        for headers, secure in (
+            ({}, False),
+            ({"host": f"localhost:{server.port}"}, False),
+            ({"host": "paddock.example"}, True),
+            ({"host": "paddock.example", "x-forwarded-proto": "https"}, True),
+            ({"x-forwarded-proto": "https"}, True),
+        ):
+            entered = await server.client.post("/admin/session", json=body, headers=headers)
+            assert entered.status_code == 200, entered.text
+            assert ("Secure" in entered.headers["set-cookie"].split("; ")) == secure, headers
+            server.client.cookies.clear()
+        shown = {"cookie": entered.headers["set-cookie"].partition(";")[0], "host": "paddock.example"}
+        page = {**shown, "x-paddock-page-token": entered.json()["page_token"]}
+        out = await server.client.delete("/admin/session", headers=page)
+        assert "Secure" in out.headers["set-cookie"].split("; "), "else it would not take the other one away"
+
+
 async def test_who_guesses_passwords_has_to_wait(tmp_path: Path) -> None:
     """However long the server takes for each: the wait doubles, so sooner or later it is longer."""
     async with served(tmp_path) as server:

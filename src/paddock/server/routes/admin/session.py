@@ -104,5 +104,9 @@ def router(rooms: ServerRooms) -> APIRouter:
 
 
 def _is_far(request: Request) -> bool:
-    """Called by another name than this machine's own, browsers must not send the cookie in clear."""
-    return not is_loopback(request.url.hostname or "")
+    """Called by another name than this machine's own, or over TLS, browsers must not send the cookie in clear.
+
+    A proxy in front says that it speaks TLS. Whoever says so without one only keeps the cookie from their own browser.
+    """
+    told = request.headers.get("x-forwarded-proto", request.url.scheme)
+    return not is_loopback(request.url.hostname or "") or told == "https"
