@@ -30,7 +30,7 @@ await journey(
 
     // What is being answered is seen while it is, and is a row once it is over.
     const leaving = new AbortController();
-    const answer = await ask(address, { model: "pony", max_tokens: 700, ignore_eos: true, stream: true }, leaving.signal);
+    const answer = await ask(address, { model: "pony", max_tokens: 1900, ignore_eos: true, stream: true }, leaving.signal);
     await page.getByRole("region", { name: "Now" }).getByText("answered by pony (local)").waitFor();
     leaving.abort();
     await answer.text().catch(() => undefined);
