@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paddock.config.edit import set_value, unset_value, write_example
+from paddock.config.edit import set_value, set_values, unset_value, write_example
 from paddock.config.example import EXAMPLE
 from paddock.config.keys import leaves, root
 from paddock.errors import InUse, InvalidConfig, StorageError
@@ -109,6 +109,17 @@ def test_unset_takes_out_the_value_and_the_section_that_it_leaves_empty(path: Pa
     assert unset_value(path, "options.max_tokens") is True
     assert "maxTokens" not in path.read_text()
     assert "# warm enough" in path.read_text()
+
+
+def test_what_another_setting_names_is_not_taken_out(path: Path) -> None:
+    """A file that no longer loads keeps the server from starting the next time."""
+    text = "model:\n  routing:\n    profiles:\n      tiny: {min_context_window: 1}\n    default_profile: tiny\n"
+    path.write_text(text)
+    with pytest.raises(InvalidConfig, match="default_profile is `tiny`"):
+        unset_value(path, "model.routing.profiles.tiny")
+    assert path.read_text() == text
+    set_values(path, {"model.routing.default_profile": "fast"}, without=["model.routing.profiles.tiny"])
+    assert "tiny" not in path.read_text()
 
 
 def test_the_last_value_can_be_unset(path: Path) -> None:

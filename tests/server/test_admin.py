@@ -220,6 +220,41 @@ def test_profiles_and_providers_that_are_set_hold_at_once(http: httpx2.Client) -
         assert http.delete(f"/admin/config/{key}").json()["applied"]
 
 
+def test_a_profile_is_written_whole_and_removed_with_what_names_it(http: httpx2.Client) -> None:
+    """A form that is refused must leave nothing half-written behind."""
+    body = {
+        "description": "yes: {no}",  # would be a mapping, were it read as YAML
+        "preferred_families": ["qwen", "llama"],
+        "min_context_window": 1000,
+        "required_capabilities": ["streaming", "tools"],
+        "fallback_profile": "fast",
+        "override": "foal",
+    }
+    written = http.put("/admin/profiles/tiny", json=body)
+    listed = http.get("/admin/profiles").json()
+    told = next(one for one in listed["profiles"] if one["name"] == "tiny")
+    assert told == {"name": "tiny", "own": True, **{key: value for key, value in body.items() if key != "override"}}
+    assert told == written.json()
+    assert listed["overrides"] == {"tiny": "foal"}
+    for wrong in ({"required_capabilities": ["flying"]}, {"fallback_profile": "nobody"}, {"override": "no name"}):
+        refusal = http.put("/admin/profiles/half", json={"description": "half", **wrong})
+        assert (refusal.status_code, refusal.json()["code"]) == (400, "invalid_config")
+    assert "half" not in http.get("/admin/profiles").text
+    bare = http.put("/admin/profiles/tiny", json={"fallback_profile": None})
+    assert (bare.status_code, bare.json().get("fallback_profile")) == (200, None)
+    assert http.get("/admin/profiles").json()["overrides"] == {}
+    http.put("/admin/profiles/tiny", json=body)
+    http.put("/admin/config/model.routing.default_profile", json={"value": "tiny"})
+    assert http.delete("/admin/profiles/tiny").status_code == 400, "`auto` follows it"
+    assert http.get("/admin/profiles").json()["overrides"] == {"tiny": "foal"}, "all or none"
+    http.delete("/admin/config/model.routing.default_profile")
+    removed = http.delete("/admin/profiles/tiny")
+    assert removed.json().get("name") == "tiny", removed.text
+    assert "tiny" not in http.get("/admin/profiles").text
+    for name in ("tiny", "general"):
+        assert http.delete(f"/admin/profiles/{name}").status_code == 404
+
+
 def test_a_variable_goes_over_what_is_written(tmp_path: Path, site: Site) -> None:
     """The answer tells what holds, so that nobody wonders why nothing changed."""
     site = Site(tmp_path, site.hub, BUILTIN_MODELS, environment={"PADDOCK_POOL__MAX_MODELS": "2"})

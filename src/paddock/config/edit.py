@@ -8,7 +8,7 @@ import fcntl
 import io
 import os
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,13 @@ def set_value(path: Path, key: str, text: str) -> None:
     set_values(path, {key: text})
 
 
-def set_values(path: Path, texts: Mapping[str, str]) -> None:
-    """Give several keys their values, all or none. Raises as `set_value` does."""
+def set_values(path: Path, texts: Mapping[str, str], *, without: Iterable[str] = ()) -> None:
+    """Give several keys their values and take those of `without` out, all or none. Raises as `set_value` does."""
     places = {_known(key): text for key, text in texts.items()}
+    left_out = [_known(key) for key in without]
     with _editing(path) as document:
+        for place in left_out:
+            _take(document, place)
         for place, text in places.items():
             _put(document, place, _value(place, text))
         _save(path, document, *places)
@@ -55,12 +58,17 @@ def set_values(path: Path, texts: Mapping[str, str]) -> None:
 
 def unset_value(path: Path, key: str) -> bool:
     """Take `key` out, and sections that become empty with it. False when it was not there."""
-    place = _known(key)
+    return bool(unset_values(path, [key]))
+
+
+def unset_values(path: Path, keys: Iterable[str]) -> Sequence[str]:
+    """Take several keys out, all or none. Those that were there. Raises InvalidConfig when the rest would break a rule."""
+    places = {key: _known(key) for key in keys}
     with _editing(path) as document:
-        if not _take(document, place):
-            return False
-        _save(path, document, place)
-        return True
+        taken = [key for key, place in places.items() if _take(document, place)]
+        if taken:
+            _save(path, document, *(places[key] for key in taken))
+        return taken
 
 
 def write_example(path: Path) -> None:
@@ -164,7 +172,13 @@ def _save(path: Path, document: Any, *keys: Key) -> None:
     buffer = io.StringIO()
     _yaml().dump(document, buffer)
     text = buffer.getvalue() if document else ""
-    problems = [one for one in _problems(text, path) if any(_concerns(one, joined(key)) for key in keys)]
+    # A change may break a rule somewhere else, such as when what another setting names is taken out.
+    before = {one.key for one in _problems(path.read_text(encoding="utf-8-sig"), path)} if path.exists() else set[str]()
+    problems = [
+        one
+        for one in _problems(text, path)
+        if one.key not in before or any(_concerns(one, joined(key)) for key in keys)
+    ]
     if problems:
         raise invalid(problems)
     _replace(path, text)
