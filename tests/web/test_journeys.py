@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.clouds import Act, AnthropicCloud, OpenAICloud, in_thread
 from tests.fakes.faults import Slow
 from tests.fakes.huggingface import HuggingFaceHub
 from tests.library import models
@@ -63,12 +64,21 @@ def walk(server: Process, name: str, *words: str) -> str:
         "hostile",
         "foreign",
         "activity",
+        "routing",
         "everybody",
     ],
 )
 def test_people_get_along_with_the_dashboard(server: Process, name: str) -> None:
     """A page that looks right and does not work is worth nothing."""
     walk(server, name)
+
+
+def test_one_provider_stands_in_for_another(server: Process) -> None:
+    """From the address and the key to the answer that comes from elsewhere, nothing has to be done at a command line."""
+    with in_thread(OpenAICloud()) as failing, in_thread(AnthropicCloud()) as standing:
+        failing.models = ("far-model", "<img src=x onerror=\"globalThis.caught='img'\">")
+        failing.always = Act(status=503)
+        walk(server, "providers", failing.url, standing.url)
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:

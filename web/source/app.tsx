@@ -17,6 +17,8 @@ const ActivityPage = lazy(async () => ({ default: (await import("./activity/page
 const ChatPage = lazy(async () => ({ default: (await import("./chat/page")).ChatPage }));
 const MemoryPage = lazy(async () => ({ default: (await import("./memory/page")).MemoryPage }));
 const ModelsPage = lazy(async () => ({ default: (await import("./models/page")).ModelsPage }));
+const ProvidersPage = lazy(async () => ({ default: (await import("./providers/page")).ProvidersPage }));
+const RoutingPage = lazy(async () => ({ default: (await import("./routing/page")).RoutingPage }));
 const SettingsPage = lazy(async () => ({ default: (await import("./settings/page")).SettingsPage }));
 const StartPage = lazy(async () => ({ default: (await import("./start/page")).StartPage }));
 
@@ -25,6 +27,8 @@ const PLACES = [
   { to: "/chat", name: "Chat" },
   { to: "/models", name: "Models" },
   { to: "/memory", name: "Memory" },
+  { to: "/routing", name: "Routing" },
+  { to: "/providers", name: "Providers" },
   { to: "/activity", name: "Activity" },
   { to: "/settings", name: "Settings" },
 ];
@@ -91,6 +95,8 @@ export function App() {
               <Route path="/chat/:id?" component={ChatPage} />
               <Route path="/models" component={ModelsPage} />
               <Route path="/memory" component={MemoryPage} />
+              <Route path="/routing/:part?/:name?" component={RoutingPage} />
+              <Route path="/providers/:name?" component={ProvidersPage} />
               <Route path="/activity/:seq?" component={ActivityPage} />
               <Route path="/settings/:part?" component={SettingsPage} />
               <Route>

@@ -70,3 +70,11 @@ export async function say(page, text) {
   await page.keyboard.press("Enter");
   await answers.nth(before).waitFor();
 }
+
+/** `holds()` comes true: what a page shows at once the server may learn a moment later. */
+export async function until(holds, what = String(holds)) {
+  for (let tries = 0; !(await holds()); tries += 1) {
+    assert.ok(tries < 300, `never so: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -28,8 +28,19 @@ await journey(async (page, address) => {
     ],
   });
   await call(address, "POST", "/admin/models/load/pony", {});
+  const targets = [{ provider: "far", model: long, options: { [long]: long } }, { model: "pony" }];
+  await call(address, "PUT", "/admin/providers/far", {
+    kind: "openai",
+    base_url: `http://127.0.0.1:9/${long}`,
+    headers: { [long]: long },
+    options: { [long]: long },
+  });
+  for (const name of ["one", "two"]) {
+    await call(address, "POST", `/admin/routes/${name}`, { match: "exact", pattern: long + name, targets, description: long });
+  }
+  const routing = ["/routing?ask=auto:code", "/routing/rules/one", "/routing/profiles/code", "/providers", "/providers/far"];
   const pages = ["/", `/chat/${id}`, "/models", "/memory", "/activity", "/activity/1", "/settings"];
-  pages.push("/settings/users", "/settings/keys", "/settings/health", "/settings/about");
+  pages.push(...routing, "/settings/users", "/settings/keys", "/settings/health", "/settings/about");
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
     for (const path of pages) {
@@ -54,4 +65,5 @@ await journey(async (page, address) => {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Memory", level: 1 }).waitFor();
   await call(address, "DELETE", `/admin/chats/${id}`);
+  for (const path of ["routes/one", "routes/two", "providers/far"]) await call(address, "DELETE", `/admin/${path}`);
 });

@@ -47,4 +47,17 @@ await journey(async (page, address) => {
   assert.equal(await page.evaluate(() => globalThis.caught), undefined);
   assert.equal(await page.getByRole("combobox", { name: "Model" }).inputValue(), model);
   await call(address, "DELETE", `/admin/chats/${id}`);
+
+  // Rules, what they lead to, and what is said of them.
+  const rule = { match: "prefix", pattern: EVIL[0], targets: [{ model: EVIL[1], options: { [EVIL[2]]: EVIL[0] } }], description: EVIL[2] };
+  await call(address, "POST", "/admin/routes/evil", rule);
+  await page.goto(`${address}/routing?ask=${encodeURIComponent(EVIL[0])}`);
+  await page.getByRole("region", { name: "Where it leads" }).getByText("The rule").first().waitFor();
+  await page.getByRole("listitem", { name: "evil" }).getByText(EVIL[2]).waitFor();
+  assert.equal(await page.getByRole("main").locator("img, script, svg[onload], iframe, style:not([data-mantine-styles])").count(), 0);
+  await page.goto(`${address}/routing/rules/evil`);
+  await page.getByRole("status", { name: "What it would do" }).waitFor();
+  assert.equal(await page.getByRole("dialog").locator("img, script, svg[onload], iframe").count(), 0);
+  assert.equal(await page.evaluate(() => globalThis.caught), undefined);
+  await call(address, "DELETE", "/admin/routes/evil");
 });

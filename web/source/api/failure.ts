@@ -5,6 +5,7 @@ export class Failure extends Error {
     readonly hint: string,
     readonly status: number,
     readonly code = "",
+    readonly param = "", // the field of the request that is wrong, where one is
   ) {
     super(message);
   }
@@ -24,7 +25,18 @@ export function failureOf(document: unknown, status: number): Failure {
   const said = (isRecord(document) && isRecord(document.error) ? document.error : document) as Record<string, unknown>;
   const word = (name: string) => (isRecord(said) && typeof said[name] === "string" ? said[name] : "");
   const what = word("detail") || word("message") || `The server answered ${status}.`;
-  return new Failure(what, word("hint"), status, word("code"));
+  return new Failure(what, word("hint"), status, word("code"), word("param"));
+}
+
+/** What is wrong with one of these fields of a form, in the server's words; undefined when nothing is. `targets[0].model` is `targets.0.model`. */
+export function wrongAt(error: unknown, ...fields: string[]): string | undefined {
+  if (!(error instanceof Failure) || !fields.includes(fieldOf(error))) return undefined;
+  return [error.message, error.hint].filter(Boolean).join(" ");
+}
+
+/** The field that a failure is about, spelled with dots; empty when it is about the whole. */
+export function fieldOf(error: unknown): string {
+  return error instanceof Failure ? error.param.replace(/\[(\w+)\]/g, ".$1") : "";
 }
 
 export function asFailure(error: unknown): Failure {
