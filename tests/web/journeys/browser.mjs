@@ -22,6 +22,7 @@ export async function journey(story, { refusals = false } = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
   try {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    context.setDefaultTimeout(120_000); // a machine that has much to do is no failure
     const page = await context.newPage();
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));

@@ -624,6 +624,317 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Routes
+         * @description Rules from names of models to who answers, in the order in which they are asked.
+         */
+        get: operations["list_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/routes/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export
+         * @description All rules, to be carried elsewhere.
+         */
+        get: operations["export_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/routes/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import
+         * @description Take over the rules of an export, all or none.
+         */
+        post: operations["import_routes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/routes/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description What a rule would do to names of models. Nothing is saved.
+         */
+        post: operations["test_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/routes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One rule.
+         */
+        get: operations["get_route"];
+        /**
+         * Change
+         * @description Put a rule in the place of the one of its name.
+         */
+        put: operations["change_route"];
+        /**
+         * Add
+         * @description Add a rule. It is checked, and held against `test`, before it is saved.
+         */
+        post: operations["add_route"];
+        /**
+         * Remove
+         * @description Remove a rule; the answer is what it was.
+         */
+        delete: operations["remove_route"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/route/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain
+         * @description Who would answer for a model's name, in which order, and why no one else. Nothing is asked.
+         */
+        post: operations["explain_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/route/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay
+         * @description Which requests of the audit would go elsewhere under other rules or profiles. Nobody is asked, nothing is saved.
+         *
+         *     What a row does not hold is not guessed: a request is `undecided`, with the reason, where its text, its pictures or
+         *     tools, or a length that was not counted would decide.
+         */
+        post: operations["replay_routes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profiles
+         * @description The profiles that `auto` follows. They are settings: `model.routing.profiles`.
+         */
+        get: operations["list_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/breakers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Breakers
+         * @description Models of providers that have failed since they last answered, and how long they are left alone.
+         */
+        get: operations["list_breakers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Providers
+         * @description Who else can answer. Keys are never told.
+         */
+        get: operations["list_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/providers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One provider.
+         */
+        get: operations["get_provider"];
+        /**
+         * Put
+         * @description Add a provider, or put it in the place of the one of its name. Without `key` the one that it has stays.
+         */
+        put: operations["put_provider"];
+        post?: never;
+        /**
+         * Remove
+         * @description Remove a provider and its key; the answer is what it was.
+         */
+        delete: operations["remove_provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/providers/{name}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep Key
+         * @description Keep a key in the place of the one that it had. Nothing else changes, wherever the provider stands.
+         */
+        put: operations["keep_provider_key"];
+        post?: never;
+        /**
+         * Forget Key
+         * @description Take its key out of the vault. One of the environment or of a settings file stays.
+         */
+        delete: operations["forget_provider_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/providers/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test
+         * @description Ask a provider for its models, to see that address and key are right.
+         */
+        post: operations["test_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/profiles/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put
+         * @description Write a profile of your own, all or nothing; one of a built-in profile's name stands in its place.
+         */
+        put: operations["put_profile"];
+        post?: never;
+        /**
+         * Remove
+         * @description Remove a profile of your own; the answer is what it was. A built-in one of its name holds again.
+         */
+        delete: operations["remove_profile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/config": {
         parameters: {
             query?: never;
@@ -678,354 +989,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Who
-         * @description Who you are here, and what you may.
-         */
-        get: operations["get_session"];
-        put?: never;
-        /**
-         * Sign In
-         * @description Sign a browser in. The cookie is out of reach of scripts; `page_token` goes with what changes something.
-         */
-        post: operations["sign_in"];
-        /**
-         * Sign Out
-         * @description End the session of this browser.
-         */
-        delete: operations["sign_out"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/session/ways": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Ways
-         * @description How one signs in here. Whoever asks has no key yet, so none is wanted.
-         */
-        get: operations["ways_in"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Users
-         * @description Everybody who may sign in.
-         */
-        get: operations["list_users"];
-        put?: never;
-        /**
-         * Add
-         * @description Let a person sign in from now on. From the first one on, every address wants a key or a session.
-         */
-        post: operations["add_user"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/users/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove
-         * @description Forget a person, and sign them out; the answer is who it was.
-         */
-        delete: operations["remove_user"];
-        options?: never;
-        head?: never;
-        /**
-         * Edit
-         * @description Change a person. A new password, and being disabled, sign them out everywhere.
-         */
-        patch: operations["edit_user"];
-        trace?: never;
-    };
-    "/admin/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Keys
-         * @description Every key, also those that were revoked or have expired; never the keys themselves.
-         */
-        get: operations["list_keys"];
-        put?: never;
-        /**
-         * Add
-         * @description Make a key; `secret` is shown now and never again. From the first one on, every address wants a key.
-         */
-        post: operations["add_key"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/keys/{which}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One key.
-         */
-        get: operations["get_key"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove
-         * @description Forget a key; the answer is what it was.
-         */
-        delete: operations["remove_key"];
-        options?: never;
-        head?: never;
-        /**
-         * Edit
-         * @description Give a key other terms. What is left out stays; `null` takes a limit away.
-         */
-        patch: operations["edit_key"];
-        trace?: never;
-    };
-    "/admin/keys/{which}/rotate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Rotate
-         * @description A new secret for the same key, shown once. The old one holds for `grace_s`.
-         */
-        post: operations["rotate_key"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/keys/{which}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Revoke
-         * @description From now on it opens nothing. It stays listed, so that records can be read.
-         */
-        post: operations["revoke_key"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Rows
-         * @description Requests, the latest first. The last half second may not be there yet.
-         */
-        get: operations["list_audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit/summary": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Summary
-         * @description What the rows that fit come to: over time, and by who answered or asked.
-         */
-        get: operations["sum_up_audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit/names": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Names
-         * @description What rows can be filtered by.
-         */
-        get: operations["list_audit_names"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live
-         * @description What this server is being asked now, and the number of the last row.
-         */
-        get: operations["watch_audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit/verify": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Verify
-         * @description Check every row against the one before it: whether any was altered, taken away, or moved.
-         */
-        get: operations["verify_audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/audit/{seq}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One request as it was written down.
-         */
-        get: operations["get_audit_row"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/about": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Tell
-         * @description Versions, places on this machine, and the packages that this server is made of.
-         */
-        get: operations["about"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Health
-         * @description What `paddock doctor` finds, with a remedy for what is not well. Asks the hub, so it may take a few seconds.
-         */
-        get: operations["check_up"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1051,271 +1014,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * About
-         * @description This server and the machine that it runs on.
+         * Answerer
+         * @description Who answers.
          */
-        About: {
-            /** Version */
-            version: string;
-            /** License */
-            license: string;
-            /** Python */
-            python: string;
-            /** Platform */
-            platform: string;
-            /** Device */
-            device: string;
-            /** Memory Bytes */
-            memory_bytes: number;
-            /** Available Bytes */
-            available_bytes: number;
-            /** Cores */
-            cores: number;
-            /** Database */
-            database: string;
-            /** Places */
-            places: components["schemas"]["Place"][];
-            /** Parts */
-            parts: components["schemas"]["Part"][];
-        };
-        /**
-         * ApiKey
-         * @description What is told of a key.
-         */
-        ApiKey: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Scopes */
-            scopes: components["schemas"]["Scope"][];
-            /** Models */
-            models: string[];
-            /** Requests Per Minute */
-            requests_per_minute: number | null;
-            /** Tokens Per Day */
-            tokens_per_day: number | null;
-            /** Expires At */
-            expires_at: string | null;
-            /** Revoked At */
-            revoked_at: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Last Used At */
-            last_used_at: string | null;
-            /** Tokens Today */
-            tokens_today: number;
-        };
-        /**
-         * AuditCheck
-         * @description What checking every row came to.
-         */
-        AuditCheck: {
-            /** Is Sound */
-            is_sound: boolean;
-            /** Rows */
-            rows: number;
-            /** First Seq */
-            first_seq: number | null;
-            /** Head Seq */
-            head_seq: number;
-            /** Head Hash */
-            head_hash: string;
-            /** Pruned */
-            pruned: number;
-            /** Dropped */
-            dropped: number;
-            /** Problems */
-            problems: components["schemas"]["AuditProblem"][];
-        };
-        /**
-         * AuditGroup
-         * @description One group over the whole time.
-         */
-        AuditGroup: {
-            /** Name */
-            name: string | null;
-            totals: components["schemas"]["AuditTotals"];
-        };
-        /**
-         * AuditLive
-         * @description What is being asked now, and where rows have come to: whoever watches looks again once that has changed.
-         */
-        AuditLive: {
-            /** Head Seq */
-            head_seq: number;
-            /** Kept */
-            kept: boolean;
-            /** Requests */
-            requests: components["schemas"]["RunningRequest"][];
-        };
-        /**
-         * AuditNames
-         * @description What rows can be filtered by, as far as there are rows.
-         */
-        AuditNames: {
-            /** Callers */
-            callers: string[];
-            /** Models */
-            models: string[];
-            /** Providers */
-            providers: string[];
-            /** Routes */
-            routes: string[];
-            /** Statuses */
-            statuses: number[];
-        };
-        /**
-         * AuditPage
-         * @description Rows, the latest first.
-         */
-        AuditPage: {
-            /** Rows */
-            rows: components["schemas"]["AuditRow"][];
-            /** Next */
-            next: number | null;
-        };
-        /**
-         * AuditPoint
-         * @description One group in one step of time. Steps in which nothing happened have none.
-         */
-        AuditPoint: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Name */
-            name: string | null;
-            totals: components["schemas"]["AuditTotals"];
-        };
-        /**
-         * AuditProblem
-         * @description Something that is not as it was written.
-         */
-        AuditProblem: {
-            /** Seq */
-            seq: number;
-            /** What */
-            what: string;
-        };
-        /**
-         * AuditRow
-         * @description One request as it is kept.
-         */
-        AuditRow: {
-            /** Seq */
-            seq: number;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Request Id */
-            request_id: string;
-            /** Caller */
-            caller: string;
-            /** Dialect */
-            dialect: string;
-            /** Method */
-            method: string;
-            /** Endpoint */
-            endpoint: string;
-            /** Asked Model */
-            asked_model: string;
-            /** Model */
-            model: string;
+        Answerer: {
             /** Provider */
             provider: string;
-            /** Route */
-            route: string;
-            /** Rule */
-            rule: string;
-            /** Attempts */
-            attempts: number;
-            /** Status */
-            status: number;
-            /** Error Code */
-            error_code: string;
-            /** Duration Us */
-            duration_us: number;
-            /** First Token Us */
-            first_token_us: number | null;
-            /** Prompt Tokens */
-            prompt_tokens: number;
-            /** Cached Tokens */
-            cached_tokens: number;
-            /** Completion Tokens */
-            completion_tokens: number;
-            /** Cost Nanos */
-            cost_nanos: number | null;
-            /** Bytes In */
-            bytes_in: number;
-            /** Bytes Out */
-            bytes_out: number;
-            /** Prompt */
-            prompt: string | null;
-            /**
-             * Hash
-             * @default
-             */
-            hash?: string;
-        };
-        /**
-         * AuditSummary
-         * @description Rows added up, the busiest groups first.
-         */
-        AuditSummary: {
-            /**
-             * Since
-             * Format: date-time
-             */
-            since: string;
-            /**
-             * Until
-             * Format: date-time
-             */
-            until: string;
-            /** Step S */
-            step_s: number;
-            totals: components["schemas"]["AuditTotals"];
-            /** First Token Median Us */
-            first_token_median_us: number | null;
-            /** First Token Slow Us */
-            first_token_slow_us: number | null;
-            /** Groups */
-            groups: components["schemas"]["AuditGroup"][];
-            /** Points */
-            points: components["schemas"]["AuditPoint"][];
-        };
-        /**
-         * AuditTotals
-         * @description What some rows come to.
-         */
-        AuditTotals: {
-            /** Requests */
-            requests: number;
-            /** Failed */
-            failed: number;
-            /** Prompt Tokens */
-            prompt_tokens: number;
-            /** Cached Tokens */
-            cached_tokens: number;
-            /** Completion Tokens */
-            completion_tokens: number;
-            /** Cost Nanos */
-            cost_nanos: number;
-            /** Priced */
-            priced: number;
-            /** First Token Us */
-            first_token_us: number;
-            /** First Tokens */
-            first_tokens: number;
-            /** Duration Us */
-            duration_us: number;
+            /** Model */
+            model: string;
         };
         /** BranchBody */
         BranchBody: {
@@ -1342,6 +1048,29 @@ export interface components {
         Branches: {
             /** Chats */
             chats: components["schemas"]["ChatSummary"][];
+        };
+        /**
+         * BreakerList
+         * @description Who has failed since it last answered.
+         */
+        BreakerList: {
+            /** Breakers */
+            breakers: components["schemas"]["BreakerStatus"][];
+        };
+        /**
+         * BreakerStatus
+         * @description One provider's model that has failed of late.
+         */
+        BreakerStatus: {
+            /** Provider */
+            provider: string;
+            /** Model */
+            model: string;
+            state: components["schemas"]["State"];
+            /** Failures */
+            failures: number;
+            /** Rest S */
+            rest_s: number;
         };
         /**
          * CacheUse
@@ -1542,16 +1271,6 @@ export interface components {
             /** Deleted */
             deleted: number;
         };
-        /**
-         * Checkup
-         * @description `ok` is false when something must be mended.
-         */
-        Checkup: {
-            /** Ok */
-            ok: boolean;
-            /** Findings */
-            findings: components["schemas"]["Finding"][];
-        };
         /** Comparison */
         Comparison: {
             /** Models */
@@ -1578,6 +1297,20 @@ export interface components {
          */
         Confidence: "high" | "medium" | "low";
         /**
+         * Considered
+         * @description A model that was looked at.
+         */
+        Considered: {
+            /** Provider */
+            provider: string;
+            /** Model */
+            model: string;
+            /** Fits */
+            fits: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * DiskOutcome
          * @enum {string}
          */
@@ -1598,6 +1331,50 @@ export interface components {
             free_bytes: number;
             /** Reserved Bytes */
             reserved_bytes: number;
+        };
+        /** ExplainBody */
+        ExplainBody: {
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
+            /**
+             * Needs
+             * @description What the request cannot do without.
+             * @default []
+             */
+            needs?: ("vision" | "tools" | "thinking" | "embeddings")[];
+            /**
+             * Text
+             * @description What its user says; with it, routers that have to read decide.
+             * @default
+             */
+            text?: string;
+        };
+        /**
+         * Explanation
+         * @description Where a request goes and why: `route explain`, `/admin/route/explain`.
+         */
+        Explanation: {
+            /** Asked */
+            asked: string;
+            /** Needs */
+            needs: string[];
+            /** Rule */
+            rule: string | null;
+            /** Targets */
+            targets: components["schemas"]["TargetLine"][];
+            /** Steps */
+            steps: string[];
+            /** Considered */
+            considered: components["schemas"]["Considered"][];
+            /** Warnings */
+            warnings: string[];
+            /** Error */
+            error?: string | null;
+            /** Hint */
+            hint?: string | null;
         };
         /**
          * Facts
@@ -1641,24 +1418,17 @@ export interface components {
             };
         };
         /**
+         * Fate
+         * @description What would become of one request.
+         * @enum {string}
+         */
+        Fate: "same" | "moved" | "nobody" | "undecided";
+        /**
          * FileRole
          * @description What a file is to its model. Ollama keeps a model's texts in files of their own.
          * @enum {string}
          */
         FileRole: "part" | "projector" | "adapter" | "template" | "system" | "parameters" | "license";
-        /**
-         * Finding
-         * @description One thing that was looked at. `remedy` says what to do about it.
-         */
-        Finding: {
-            /** Check */
-            check: string;
-            outcome: components["schemas"]["paddock__library__checkup__Outcome"];
-            /** Message */
-            message: string;
-            /** Remedy */
-            remedy?: string | null;
-        };
         /**
          * FinishReason
          * @enum {string}
@@ -1671,6 +1441,27 @@ export interface components {
              * @default ok
              */
             status?: string;
+        };
+        /** ImportBody */
+        ImportBody: {
+            /**
+             * Paddock Rules
+             * @constant
+             */
+            paddock_rules: 1;
+            /** Rules */
+            rules: components["schemas"]["NamedRule"][];
+            /**
+             * Replace All
+             * @description Rules that are not among these go.
+             * @default false
+             */
+            replace_all?: boolean;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
         };
         /**
          * Kept
@@ -1703,11 +1494,12 @@ export interface components {
             /** @default part */
             role?: components["schemas"]["FileRole"];
         };
-        /** KeyList */
-        KeyList: {
-            /** Keys */
-            keys: components["schemas"]["ApiKey"][];
-        };
+        /**
+         * Kind
+         * @description What a provider speaks.
+         * @enum {string}
+         */
+        Kind: "openai" | "anthropic" | "ollama";
         /**
          * Leftover
          * @description Bytes of ours that belong to no model.
@@ -1852,6 +1644,12 @@ export interface components {
             /** Expires At */
             expires_at: string | null;
         };
+        /**
+         * Match
+         * @description How a rule's pattern is compared with a name.
+         * @enum {string}
+         */
+        Match: "exact" | "prefix" | "regex";
         /**
          * MemoryAt
          * @description Peak memory with this many tokens in the context.
@@ -2095,14 +1893,34 @@ export interface components {
             waiting: components["schemas"]["WaitingFor"][];
             counters: components["schemas"]["PoolCounters"];
         };
-        /**
-         * NewKey
-         * @description A key that was just made: the only time that it is shown.
-         */
-        NewKey: {
-            key: components["schemas"]["ApiKey"];
-            /** Secret */
-            secret: string;
+        /** NamedRule */
+        NamedRule: {
+            match: components["schemas"]["Match"];
+            /** Pattern */
+            pattern: string;
+            /**
+             * Targets
+             * @description The first that can answer does.
+             */
+            targets: components["schemas"]["TargetBody"][];
+            /**
+             * Priority
+             * @description Higher goes first.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Name */
+            name: string;
         };
         /** OptionsBody */
         OptionsBody: {
@@ -2129,18 +1947,6 @@ export interface components {
          * @enum {string}
          */
         Origin: "pulled" | "adopted" | "registered" | "builtin";
-        /**
-         * Part
-         * @description A package that Paddock uses, as it is installed.
-         */
-        Part: {
-            /** Name */
-            name: string;
-            /** Version */
-            version: string;
-            /** License */
-            license: string;
-        };
         /** PartBody */
         PartBody: {
             kind: components["schemas"]["PartKind"];
@@ -2191,19 +1997,6 @@ export interface components {
              * @default true
              */
             pinned?: boolean;
-        };
-        /**
-         * Place
-         * @description A folder or file, and what is in it.
-         */
-        Place: {
-            /** Name */
-            name: string;
-            /**
-             * Path
-             * Format: path
-             */
-            path: string;
         };
         /**
          * Plan
@@ -2370,6 +2163,232 @@ export interface components {
              * @default 0
              */
             load_seconds?: number;
+        };
+        /**
+         * Profile
+         * @description What one kind of work wants.
+         */
+        Profile: {
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Preferred Families
+             * @default []
+             */
+            preferred_families?: string[];
+            /**
+             * Min Context Window
+             * @default 0
+             */
+            min_context_window?: number;
+            /**
+             * Required Capabilities
+             * @default [
+             *       "streaming"
+             *     ]
+             */
+            required_capabilities?: string[];
+            /** Fallback Profile */
+            fallback_profile?: string | null;
+            /**
+             * Own
+             * @default false
+             */
+            own?: boolean;
+        };
+        /** ProfileBody */
+        ProfileBody: {
+            /**
+             * Description
+             * @description One line about it.
+             * @default
+             */
+            description?: string;
+            /**
+             * Preferred Families
+             * @description Best first.
+             * @default []
+             */
+            preferred_families?: string[];
+            /**
+             * Min Context Window
+             * @description Tokens that a model must take.
+             * @default 0
+             */
+            min_context_window?: number;
+            /**
+             * Required Capabilities
+             * @default [
+             *       "streaming"
+             *     ]
+             */
+            required_capabilities?: string[];
+            /**
+             * Fallback Profile
+             * @description The profile that decides when no model suits this one.
+             */
+            fallback_profile?: string | null;
+            /**
+             * Override
+             * @description The model that answers if it is here, whatever the profile says.
+             */
+            override?: string | null;
+        };
+        /**
+         * ProfileEntry
+         * @description What a kind of work wants of a model.
+         */
+        ProfileEntry: {
+            /**
+             * Description
+             * @description One line about it.
+             * @default
+             */
+            description?: string;
+            /**
+             * Preferred Families
+             * @description Families of models, `,` between them, best first.
+             * @default
+             */
+            preferred_families?: string | string[];
+            /**
+             * Min Context Window
+             * @description Tokens of context that a model must have.
+             * @default 0
+             */
+            min_context_window?: number;
+            /**
+             * Required Capabilities
+             * @description What a model must be able to do, `,` between them.
+             * @default streaming
+             */
+            required_capabilities?: string | string[];
+            /**
+             * Fallback Profile
+             * @description The profile that decides when no model suits this one.
+             */
+            fallback_profile?: string | null;
+        };
+        /** ProfileList */
+        ProfileList: {
+            /** Default Profile */
+            default_profile: string;
+            /** Overrides */
+            overrides: {
+                [key: string]: string;
+            };
+            /** Profiles */
+            profiles: components["schemas"]["Profile"][];
+        };
+        /** ProviderBody */
+        ProviderBody: {
+            kind: components["schemas"]["Kind"];
+            /**
+             * Base Url
+             * @description Empty: the usual one of its kind.
+             * @default
+             */
+            base_url?: string;
+            /**
+             * Options
+             * @description Passed along with every request as they stand.
+             * @default {}
+             */
+            options?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Headers
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Organization
+             * @default
+             */
+            organization?: string;
+            /**
+             * Timeout S
+             * @description How long it may be silent.
+             */
+            timeout_s?: number | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Automatic
+             * @description Whether `auto` may choose its models.
+             * @default false
+             */
+            automatic?: boolean;
+            /** Key */
+            key?: string | null;
+        };
+        /** ProviderKeyBody */
+        ProviderKeyBody: {
+            /**
+             * Key
+             * Format: password
+             * @description Kept in the vault; it is never told again.
+             */
+            key: string;
+        };
+        /**
+         * ProviderLine
+         * @description One provider, as it may be told: never its key.
+         */
+        ProviderLine: {
+            /** Name */
+            name: string;
+            kind: components["schemas"]["Kind"];
+            /** Base Url */
+            base_url: string;
+            /** Options */
+            options: {
+                [key: string]: unknown;
+            };
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Organization */
+            organization: string;
+            /** Timeout S */
+            timeout_s: number;
+            /** Enabled */
+            enabled: boolean;
+            /** Automatic */
+            automatic: boolean;
+            /** From Settings */
+            from_settings: boolean;
+            /** Usual */
+            usual: string[];
+            /** Has Key */
+            has_key: boolean;
+        };
+        /** ProviderList */
+        ProviderList: {
+            /** Providers */
+            providers: components["schemas"]["ProviderLine"][];
+        };
+        /**
+         * ProviderTest
+         * @description A provider that was reached.
+         */
+        ProviderTest: {
+            /** Name */
+            name: string;
+            /** Models */
+            models: string[];
         };
         /** PruneBody */
         PruneBody: {
@@ -2575,18 +2594,227 @@ export interface components {
             path: string;
         };
         /**
+         * Replay
+         * @description Requests of a period under other rules: `route replay`, `/admin/route/replay`.
+         */
+        Replay: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Requests */
+            requests: number;
+            /** Same */
+            same: number;
+            /** Moved */
+            moved: number;
+            /** Nobody */
+            nobody: number;
+            /** Undecided */
+            undecided: number;
+            /** Skipped */
+            skipped: number;
+            /** Is Whole */
+            is_whole: boolean;
+            cost: components["schemas"]["ReplayCost"];
+            /** Groups */
+            groups: components["schemas"]["ReplayGroup"][];
+            /** Listed */
+            listed: components["schemas"]["ReplayedRequest"][];
+        };
+        /** ReplayBody */
+        ReplayBody: {
+            /**
+             * Rules
+             * @description Stand in the place of all rules that there are.
+             */
+            rules?: components["schemas"]["NamedRule"][] | null;
+            /** @description Stands in the place of the settings' section `model.routing`. */
+            routing?: components["schemas"]["Routing"] | null;
+            /**
+             * Since
+             * @description Without it a day before `until`.
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Without it now.
+             */
+            until?: string | null;
+            /**
+             * Limit
+             * @description So many requests are named one by one.
+             * @default 50
+             */
+            limit?: number;
+        };
+        /**
+         * ReplayCost
+         * @description By the price table, with the tokens that were counted then. Another model counts a text a little differently.
+         */
+        ReplayCost: {
+            /** Requests */
+            requests: number;
+            /** Unknown */
+            unknown: number;
+            /** Before Nanos */
+            before_nanos: number;
+            /** After Nanos */
+            after_nanos: number;
+        };
+        /**
+         * ReplayGroup
+         * @description Requests that would fare alike.
+         */
+        ReplayGroup: {
+            /** Asked Model */
+            asked_model: string;
+            before: components["schemas"]["Answerer"] | null;
+            outcome: components["schemas"]["paddock__gateway__replay__Outcome"];
+            /** Count */
+            count: number;
+            /** Also Now */
+            also_now: boolean;
+        };
+        /**
+         * ReplayedRequest
+         * @description One request that would not go where it went, or of which that cannot be said.
+         */
+        ReplayedRequest: {
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Request Id */
+            request_id: string;
+            /** Asked Model */
+            asked_model: string;
+            before: components["schemas"]["Answerer"] | null;
+            outcome: components["schemas"]["paddock__gateway__replay__Outcome"];
+            /** Cost Before Nanos */
+            cost_before_nanos: number | null;
+            /** Cost After Nanos */
+            cost_after_nanos: number | null;
+        };
+        /**
          * Role
          * @enum {string}
          */
         Role: "system" | "user" | "assistant" | "tool";
-        /** RotateBody */
-        RotateBody: {
+        /**
+         * RouterEntry
+         * @description A small model that reads a request and picks one of several described routes: `router:NAME`.
+         */
+        RouterEntry: {
             /**
-             * Grace S
-             * @description Seconds for which the old secret still holds.
-             * @default 0
+             * Model
+             * @description The model that reads and picks. It runs on this machine.
+             * @default pony
              */
-            grace_s?: number;
+            model?: string;
+            /**
+             * Routes
+             * @description What it picks from, by name.
+             */
+            routes?: {
+                [key: string]: components["schemas"]["RouterRoute"];
+            };
+            /**
+             * Fallback Profile
+             * @description The profile that decides when it is late, fails or is unsure; empty is the default one.
+             */
+            fallback_profile?: string | null;
+            /**
+             * Timeout S
+             * @description Seconds that it may take.
+             * @default 2
+             */
+            timeout_s?: number;
+            /**
+             * Sure
+             * @description The probability that its word must have.
+             * @default 0.5
+             */
+            sure?: number;
+        };
+        /**
+         * RouterRoute
+         * @description One of the ways that a router chooses among.
+         */
+        RouterRoute: {
+            /**
+             * To
+             * @description Where it leads: a model, `auto:PROFILE` or `role:NAME`.
+             */
+            to: string;
+            /**
+             * Description
+             * @description What belongs there, in words that the router's model reads.
+             * @default
+             */
+            description?: string;
+            /**
+             * Word
+             * @description What the router's model answers for it, where it knows another word than the name.
+             * @default
+             */
+            word?: string;
+        };
+        /** Routing */
+        Routing: {
+            /**
+             * Enabled
+             * @description Whether `auto` chooses by profile; off makes `auto` the default model.
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Profiles
+             * @description Profiles of your own, by name; one with the name of a built-in profile stands in its place.
+             */
+            profiles?: {
+                [key: string]: components["schemas"]["ProfileEntry"];
+            };
+            /**
+             * Default Profile
+             * @description The profile that `auto` follows.
+             * @default general
+             * @example fast
+             * @example general
+             * @example code
+             * @example creative
+             */
+            default_profile?: string;
+            /**
+             * Overrides
+             * @description Profile to model: answers that profile with this model if it is here.
+             */
+            overrides?: {
+                [key: string]: string;
+            };
+            /**
+             * Roles
+             * @description Role to model: `role:NAME` is that model or `auto:PROFILE`. `thinker` and `worker` are always there.
+             */
+            roles?: {
+                [key: string]: string;
+            };
+            /**
+             * Routers
+             * @description Models that read a request and pick its route, by name: `router:NAME`.
+             */
+            routers?: {
+                [key: string]: components["schemas"]["RouterEntry"];
+            };
         };
         /**
          * Row
@@ -2606,35 +2834,140 @@ export interface components {
             best?: string[];
         };
         /**
-         * RunningRequest
-         * @description One request on its way, as far as it has come.
+         * Rule
+         * @description Names that fit go to the first target, and on to the others when it cannot answer.
          */
-        RunningRequest: {
-            /** Request Id */
-            request_id: string;
+        Rule: {
+            /** Name */
+            name: string;
+            match: components["schemas"]["Match"];
+            /** Pattern */
+            pattern: string;
+            /** Targets */
+            targets: components["schemas"]["RuleTarget"][];
             /**
-             * At
-             * Format: date-time
+             * Priority
+             * @default 0
              */
-            at: string;
-            /** Caller */
-            caller: string;
-            /** Dialect */
-            dialect: string;
-            /** Asked Model */
-            asked_model: string;
-            /** Model */
-            model: string;
-            /** Provider */
-            provider: string;
-            /** Route */
-            route: string;
-            /** Seconds */
-            seconds: number;
-            /** First Token Seconds */
-            first_token_seconds: number | null;
-            /** Completion Tokens */
-            completion_tokens: number;
+            priority?: number;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+        };
+        /**
+         * RuleFile
+         * @description All rules, to be carried elsewhere.
+         */
+        RuleFile: {
+            /** Paddock Rules */
+            paddock_rules: number;
+            /** Rules */
+            rules: components["schemas"]["Rule"][];
+        };
+        /**
+         * RuleList
+         * @description In the order in which they are asked.
+         */
+        RuleList: {
+            /** Rules */
+            rules: components["schemas"]["Rule"][];
+        };
+        /**
+         * RuleSaved
+         * @description A rule, and what it does to the names that it was tested with.
+         */
+        RuleSaved: {
+            rule: components["schemas"]["Rule"];
+            /** Tests */
+            tests: components["schemas"]["RuleTest"][];
+        };
+        /**
+         * RuleTarget
+         * @description Where a rule leads. Either may be empty, not both: the model as asked, or wherever that model is.
+         */
+        RuleTarget: {
+            /**
+             * Provider
+             * @default
+             */
+            provider?: string;
+            /**
+             * Model
+             * @default
+             */
+            model?: string;
+            /** Options */
+            options?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * RuleTest
+         * @description A rule held against one name.
+         */
+        RuleTest: {
+            /** Name */
+            name: string;
+            /** Fits */
+            fits: boolean;
+            /** Decides */
+            decides: boolean;
+            /** Decided By */
+            decided_by: string | null;
+            /** Targets */
+            targets: components["schemas"]["TargetLine"][];
+        };
+        /**
+         * RulesImported
+         * @description What an import did.
+         */
+        RulesImported: {
+            /** Added */
+            added: string[];
+            /** Changed */
+            changed: string[];
+            /** Removed */
+            removed: string[];
+        };
+        /** SaveBody */
+        SaveBody: {
+            match: components["schemas"]["Match"];
+            /** Pattern */
+            pattern: string;
+            /**
+             * Targets
+             * @description The first that can answer does.
+             */
+            targets: components["schemas"]["TargetBody"][];
+            /**
+             * Priority
+             * @description Higher goes first.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Test
+             * @description Names to hold it against.
+             * @default []
+             */
+            test?: string[];
         };
         /**
          * SavedMessage
@@ -2665,12 +2998,6 @@ export interface components {
             /** Messages */
             messages: components["schemas"]["SavedMessage"][];
         };
-        /**
-         * Scope
-         * @description What a key or a user may do.
-         * @enum {string}
-         */
-        Scope: "chat" | "embeddings" | "library" | "admin";
         /** SearchBody */
         SearchBody: {
             /**
@@ -2736,26 +3063,6 @@ export interface components {
             hits: components["schemas"]["SearchHit"][];
         };
         /**
-         * Session
-         * @description Who asks, and what they may.
-         */
-        Session: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Scopes */
-            scopes: components["schemas"]["Scope"][];
-            /** Models */
-            models: string[];
-            /** Wants Key */
-            wants_key: boolean;
-            /** Page Token */
-            page_token?: string | null;
-            /** Expires At */
-            expires_at?: string | null;
-        };
-        /**
          * SettingChanged
          * @description A setting that was changed.
          */
@@ -2808,49 +3115,91 @@ export interface components {
             /** Held By */
             held_by: string;
         };
-        /** SignInBody */
-        SignInBody: {
-            /** Name */
-            name: string;
-            /**
-             * Password
-             * Format: password
-             */
-            password: string;
-        };
-        /** SignedOut */
-        SignedOut: {
-            /** Signed Out */
-            signed_out: boolean;
-        };
         /**
          * SourceKind
          * @description Where a model comes from.
          * @enum {string}
          */
         SourceKind: "huggingface" | "kaggle" | "ollama" | "url" | "local" | "builtin";
-        /** Terms */
-        Terms: {
+        /**
+         * State
+         * @enum {string}
+         */
+        State: "closed" | "open" | "half_open";
+        /** TargetBody */
+        TargetBody: {
             /**
-             * Scopes
-             * @default [
-             *       "chat",
-             *       "embeddings"
-             *     ]
+             * Provider
+             * @description Empty: wherever the model is.
+             * @default
              */
-            scopes?: components["schemas"]["Scope"][];
+            provider?: string;
             /**
-             * Models
-             * @description Names or patterns such as `qwen*`; none is every model.
-             * @default []
+             * Model
+             * @description Empty: as it was asked. May hold `{model}`, `{rest}`, `{1}`.
+             * @default
              */
-            models?: string[];
-            /** Requests Per Minute */
-            requests_per_minute?: number | null;
-            /** Tokens Per Day */
-            tokens_per_day?: number | null;
-            /** Expires At */
-            expires_at?: string | null;
+            model?: string;
+            /**
+             * Options
+             * @description Passed to the provider as they stand.
+             * @default {}
+             */
+            options?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * TargetLine
+         * @description One who can answer.
+         */
+        TargetLine: {
+            /** Provider */
+            provider: string;
+            /** Model */
+            model: string;
+            /** Route */
+            route: string;
+            /** Options */
+            options: {
+                [key: string]: unknown;
+            };
+            /** Context Window */
+            context_window: number | null;
+        };
+        /** TestBody */
+        TestBody: {
+            match: components["schemas"]["Match"];
+            /** Pattern */
+            pattern: string;
+            /**
+             * Targets
+             * @description The first that can answer does.
+             */
+            targets: components["schemas"]["TargetBody"][];
+            /**
+             * Priority
+             * @description Higher goes first.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Name */
+            name: string;
+            /**
+             * Test
+             * @description Names to hold it against.
+             */
+            test: string[];
         };
         /**
          * Timing
@@ -2998,62 +3347,6 @@ export interface components {
             /** Saved Bytes */
             saved_bytes: number;
         };
-        /**
-         * User
-         * @description What is told of a person.
-         */
-        User: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Scopes */
-            scopes: components["schemas"]["Scope"][];
-            /** Disabled */
-            disabled: boolean;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Last Sign In At */
-            last_sign_in_at: string | null;
-        };
-        /** UserBody */
-        UserBody: {
-            /** Name */
-            name: string;
-            /**
-             * Password
-             * Format: password
-             */
-            password: string;
-            /**
-             * Scopes
-             * @default [
-             *       "chat",
-             *       "embeddings"
-             *     ]
-             */
-            scopes?: components["schemas"]["Scope"][];
-        };
-        /**
-         * UserChanges
-         * @description What is left out stays.
-         */
-        UserChanges: {
-            /** Password */
-            password?: string | null;
-            /** Scopes */
-            scopes?: components["schemas"]["Scope"][] | null;
-            /** Disabled */
-            disabled?: boolean | null;
-        };
-        /** UserList */
-        UserList: {
-            /** Users */
-            users: components["schemas"]["User"][];
-        };
         /** ValueBody */
         ValueBody: {
             /**
@@ -3132,42 +3425,22 @@ export interface components {
             keep_loaded?: boolean | null;
         };
         /**
-         * WaysIn
-         * @description What a sign-in page has to ask for. A key does always.
-         */
-        WaysIn: {
-            /** Password */
-            password: boolean;
-        };
-        /**
          * Outcome
-         * @enum {string}
+         * @description Where one request would go.
          */
-        paddock__library__checkup__Outcome: "ok" | "note" | "problem";
-        /** KeyBody */
-        paddock__server__routes__admin__keys__KeyBody: {
+        paddock__gateway__replay__Outcome: {
+            fate: components["schemas"]["Fate"];
+            after?: components["schemas"]["Answerer"] | null;
             /**
-             * Scopes
-             * @default [
-             *       "chat",
-             *       "embeddings"
-             *     ]
+             * Route
+             * @default
              */
-            scopes?: components["schemas"]["Scope"][];
+            route?: string;
             /**
-             * Models
-             * @description Names or patterns such as `qwen*`; none is every model.
-             * @default []
+             * Reason
+             * @default
              */
-            models?: string[];
-            /** Requests Per Minute */
-            requests_per_minute?: number | null;
-            /** Tokens Per Day */
-            tokens_per_day?: number | null;
-            /** Expires At */
-            expires_at?: string | null;
-            /** Name */
-            name: string;
+            reason?: string;
         };
     };
     responses: never;
@@ -6324,6 +6597,1581 @@ export interface operations {
             };
         };
     };
+    list_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    export_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleFile"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    import_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesImported"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    test_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSaved"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    get_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    change_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSaved"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    add_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleSaved"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    remove_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    explain_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    replay_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_breakers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakerList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    get_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderLine"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    put_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderLine"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    remove_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderLine"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    keep_provider_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderLine"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    forget_provider_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderLine"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    test_provider: {
+        parameters: {
+            query?: {
+                /** @description The most models to name. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTest"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    put_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    remove_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
     show_config: {
         parameters: {
             query?: never;
@@ -6645,1738 +8493,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingChanged"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    get_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    sign_in: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SignInBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    sign_out: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedOut"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    ways_in: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WaysIn"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    list_users: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserList"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    add_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    remove_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    edit_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserChanges"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    list_keys: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeyList"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    add_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["paddock__server__routes__admin__keys__KeyBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    get_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id or the name of a key. */
-                which: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApiKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    remove_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id or the name of a key. */
-                which: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApiKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    edit_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id or the name of a key. */
-                which: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Terms"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApiKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    rotate_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id or the name of a key. */
-                which: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RotateBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    revoke_key: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id or the name of a key. */
-                which: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ApiKey"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    list_audit: {
-        parameters: {
-            query?: {
-                limit?: number;
-                /** @description The `next` of the page before. */
-                before?: number | null;
-                since?: string | null;
-                until?: string | null;
-                caller?: string | null;
-                model?: string | null;
-                provider?: string | null;
-                /** @description A route, or the name of a rule. */
-                route?: string | null;
-                status?: number | null;
-                failed?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditPage"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    sum_up_audit: {
-        parameters: {
-            query?: {
-                by?: "model" | "provider" | "caller" | "route";
-                since?: string | null;
-                until?: string | null;
-                caller?: string | null;
-                model?: string | null;
-                provider?: string | null;
-                /** @description A route, or the name of a rule. */
-                route?: string | null;
-                status?: number | null;
-                failed?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditSummary"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    list_audit_names: {
-        parameters: {
-            query?: {
-                since?: string | null;
-                until?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditNames"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    watch_audit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditLive"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    verify_audit: {
-        parameters: {
-            query?: {
-                /** @description A row whose hash was noted earlier. */
-                seq?: number | null;
-                hash?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditCheck"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    get_audit_row: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                seq: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditRow"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    about: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["About"];
-                };
-            };
-            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": {
-                        /** Type */
-                        type: string;
-                        /** Title */
-                        title: string;
-                        /** Status */
-                        status: number;
-                        /** Detail */
-                        detail: string;
-                        /** Code */
-                        code: string;
-                        /** Hint */
-                        hint: string;
-                        /** Param */
-                        param: string | null;
-                        /** Request Id */
-                        request_id: string;
-                    };
-                };
-            };
-        };
-    };
-    check_up: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Checkup"];
                 };
             };
             /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */

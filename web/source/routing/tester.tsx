@@ -1,5 +1,5 @@
 /** Where a name would lead now, and why. Nobody is asked; the address holds the question. */
-import { Autocomplete, Button, Checkbox, Group, Paper } from "@mantine/core";
+import { Autocomplete, Button, Checkbox, Group, Paper, Textarea } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type FormEvent } from "react";
 import { useSearchParams } from "wouter";
@@ -19,22 +19,25 @@ export function Tester() {
   const needs = NEEDS.filter((need) => search.getAll("need").includes(need));
   const [typed, setTyped] = useState(asked ?? "");
   const [wanted, setWanted] = useState<Need[]>(needs);
+  const [text, setText] = useState(""); // what people say stays out of addresses
+  const [said, setSaid] = useState("");
   const suggestions = useSuggestions();
   useEffect(() => setTyped(asked ?? ""), [asked]); // a link of this page may ask, too
 
   const found = useQuery({
-    queryKey: ["explain", asked, needs],
+    queryKey: ["explain", asked, needs, said],
     enabled: asked !== null,
     placeholderData: keepPreviousData,
-    queryFn: () => told(api.POST("/admin/route/explain", { body: { model: asked ?? "", needs } })),
+    queryFn: () => told(api.POST("/admin/route/explain", { body: { model: asked ?? "", needs, text: said } })),
   });
 
   function submit(event: FormEvent) {
     event.preventDefault();
+    setSaid(text.trim());
     const next = new URLSearchParams({ ask: typed.trim() });
     wanted.forEach((need) => next.append("need", need));
-    if (next.toString() === search.toString()) void found.refetch();
-    else setSearch(next);
+    if (next.toString() === search.toString() && text.trim() === said) void found.refetch();
+    else if (next.toString() !== search.toString()) setSearch(next);
   }
 
   return (
@@ -56,6 +59,17 @@ export function Tester() {
             Explain
           </Button>
         </Group>
+        <Textarea
+          mt="xs"
+          maw="48rem"
+          label="What its user says, where a model reads it to pick the route"
+          autosize
+          minRows={1}
+          maxRows={6}
+          maxLength={100_000}
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
         <Checkbox.Group
           label="What the request cannot do without"
           mt="xs"
