@@ -13,7 +13,15 @@ from typing import Final, Self
 from starlette.datastructures import Headers
 
 ASSETS: Final = "/assets/"
-PAGES: Final = ("/chat", "/models", "/memory", "/routing", "/providers", "/activity", "/settings")  # those below them, too
+PAGES: Final = (
+    "/chat",
+    "/models",
+    "/memory",
+    "/routing",
+    "/providers",
+    "/activity",
+    "/settings",
+)  # those below them, too
 _INDEX: Final = "index.html"
 _NONCE: Final = "%NONCE%"  # in the page's template; styles that the pages add while they run carry it
 _MISSING: Final = """\

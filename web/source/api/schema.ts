@@ -989,6 +989,354 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who
+         * @description Who you are here, and what you may.
+         */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign a browser in. The cookie is out of reach of scripts; `page_token` goes with what changes something.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign Out
+         * @description End the session of this browser.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/session/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ways
+         * @description How one signs in here. Whoever asks has no key yet, so none is wanted.
+         */
+        get: operations["ways_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description Everybody who may sign in.
+         */
+        get: operations["list_users"];
+        put?: never;
+        /**
+         * Add
+         * @description Let a person sign in from now on. From the first one on, every address wants a key or a session.
+         */
+        post: operations["add_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Forget a person, and sign them out; the answer is who it was.
+         */
+        delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit
+         * @description Change a person. A new password, and being disabled, sign them out everywhere.
+         */
+        patch: operations["edit_user"];
+        trace?: never;
+    };
+    "/admin/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description Every key, also those that were revoked or have expired; never the keys themselves.
+         */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Add
+         * @description Make a key; `secret` is shown now and never again. From the first one on, every address wants a key.
+         */
+        post: operations["add_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/keys/{which}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One key.
+         */
+        get: operations["get_key"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Forget a key; the answer is what it was.
+         */
+        delete: operations["remove_key"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit
+         * @description Give a key other terms. What is left out stays; `null` takes a limit away.
+         */
+        patch: operations["edit_key"];
+        trace?: never;
+    };
+    "/admin/keys/{which}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate
+         * @description A new secret for the same key, shown once. The old one holds for `grace_s`.
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/keys/{which}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke
+         * @description From now on it opens nothing. It stays listed, so that records can be read.
+         */
+        post: operations["revoke_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rows
+         * @description Requests, the latest first. The last half second may not be there yet.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Summary
+         * @description What the rows that fit come to: over time, and by who answered or asked.
+         */
+        get: operations["sum_up_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Names
+         * @description What rows can be filtered by.
+         */
+        get: operations["list_audit_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live
+         * @description What this server is being asked now, and the number of the last row.
+         */
+        get: operations["watch_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify
+         * @description Check every row against the one before it: whether any was altered, taken away, or moved.
+         */
+        get: operations["verify_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One request as it was written down.
+         */
+        get: operations["get_audit_row"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell
+         * @description Versions, places on this machine, and the packages that this server is made of.
+         */
+        get: operations["about"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description What `paddock doctor` finds, with a remedy for what is not well. Asks the hub, so it may take a few seconds.
+         */
+        get: operations["check_up"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1014,6 +1362,34 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * About
+         * @description This server and the machine that it runs on.
+         */
+        About: {
+            /** Version */
+            version: string;
+            /** License */
+            license: string;
+            /** Python */
+            python: string;
+            /** Platform */
+            platform: string;
+            /** Device */
+            device: string;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Available Bytes */
+            available_bytes: number;
+            /** Cores */
+            cores: number;
+            /** Database */
+            database: string;
+            /** Places */
+            places: components["schemas"]["Place"][];
+            /** Parts */
+            parts: components["schemas"]["Part"][];
+        };
+        /**
          * Answerer
          * @description Who answers.
          */
@@ -1022,6 +1398,245 @@ export interface components {
             provider: string;
             /** Model */
             model: string;
+        };
+        /**
+         * ApiKey
+         * @description What is told of a key.
+         */
+        ApiKey: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Models */
+            models: string[];
+            /** Requests Per Minute */
+            requests_per_minute: number | null;
+            /** Tokens Per Day */
+            tokens_per_day: number | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Tokens Today */
+            tokens_today: number;
+        };
+        /**
+         * AuditCheck
+         * @description What checking every row came to.
+         */
+        AuditCheck: {
+            /** Is Sound */
+            is_sound: boolean;
+            /** Rows */
+            rows: number;
+            /** First Seq */
+            first_seq: number | null;
+            /** Head Seq */
+            head_seq: number;
+            /** Head Hash */
+            head_hash: string;
+            /** Pruned */
+            pruned: number;
+            /** Dropped */
+            dropped: number;
+            /** Problems */
+            problems: components["schemas"]["AuditProblem"][];
+        };
+        /**
+         * AuditGroup
+         * @description One group over the whole time.
+         */
+        AuditGroup: {
+            /** Name */
+            name: string | null;
+            totals: components["schemas"]["AuditTotals"];
+        };
+        /**
+         * AuditLive
+         * @description What is being asked now, and where rows have come to: whoever watches looks again once that has changed.
+         */
+        AuditLive: {
+            /** Head Seq */
+            head_seq: number;
+            /** Kept */
+            kept: boolean;
+            /** Requests */
+            requests: components["schemas"]["RunningRequest"][];
+        };
+        /**
+         * AuditNames
+         * @description What rows can be filtered by, as far as there are rows.
+         */
+        AuditNames: {
+            /** Callers */
+            callers: string[];
+            /** Models */
+            models: string[];
+            /** Providers */
+            providers: string[];
+            /** Routes */
+            routes: string[];
+            /** Statuses */
+            statuses: number[];
+        };
+        /**
+         * AuditPage
+         * @description Rows, the latest first.
+         */
+        AuditPage: {
+            /** Rows */
+            rows: components["schemas"]["AuditRow"][];
+            /** Next */
+            next: number | null;
+        };
+        /**
+         * AuditPoint
+         * @description One group in one step of time. Steps in which nothing happened have none.
+         */
+        AuditPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Name */
+            name: string | null;
+            totals: components["schemas"]["AuditTotals"];
+        };
+        /**
+         * AuditProblem
+         * @description Something that is not as it was written.
+         */
+        AuditProblem: {
+            /** Seq */
+            seq: number;
+            /** What */
+            what: string;
+        };
+        /**
+         * AuditRow
+         * @description One request as it is kept.
+         */
+        AuditRow: {
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Request Id */
+            request_id: string;
+            /** Caller */
+            caller: string;
+            /** Dialect */
+            dialect: string;
+            /** Method */
+            method: string;
+            /** Endpoint */
+            endpoint: string;
+            /** Asked Model */
+            asked_model: string;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Route */
+            route: string;
+            /** Rule */
+            rule: string;
+            /** Attempts */
+            attempts: number;
+            /** Status */
+            status: number;
+            /** Error Code */
+            error_code: string;
+            /** Duration Us */
+            duration_us: number;
+            /** First Token Us */
+            first_token_us: number | null;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Cost Nanos */
+            cost_nanos: number | null;
+            /** Bytes In */
+            bytes_in: number;
+            /** Bytes Out */
+            bytes_out: number;
+            /** Prompt */
+            prompt: string | null;
+            /**
+             * Hash
+             * @default
+             */
+            hash?: string;
+        };
+        /**
+         * AuditSummary
+         * @description Rows added up, the busiest groups first.
+         */
+        AuditSummary: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Step S */
+            step_s: number;
+            totals: components["schemas"]["AuditTotals"];
+            /** First Token Median Us */
+            first_token_median_us: number | null;
+            /** First Token Slow Us */
+            first_token_slow_us: number | null;
+            /** Groups */
+            groups: components["schemas"]["AuditGroup"][];
+            /** Points */
+            points: components["schemas"]["AuditPoint"][];
+        };
+        /**
+         * AuditTotals
+         * @description What some rows come to.
+         */
+        AuditTotals: {
+            /** Requests */
+            requests: number;
+            /** Failed */
+            failed: number;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Cost Nanos */
+            cost_nanos: number;
+            /** Priced */
+            priced: number;
+            /** First Token Us */
+            first_token_us: number;
+            /** First Tokens */
+            first_tokens: number;
+            /** Duration Us */
+            duration_us: number;
         };
         /** BranchBody */
         BranchBody: {
@@ -1271,6 +1886,16 @@ export interface components {
             /** Deleted */
             deleted: number;
         };
+        /**
+         * Checkup
+         * @description `ok` is false when something must be mended.
+         */
+        Checkup: {
+            /** Ok */
+            ok: boolean;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+        };
         /** Comparison */
         Comparison: {
             /** Models */
@@ -1430,6 +2055,19 @@ export interface components {
          */
         FileRole: "part" | "projector" | "adapter" | "template" | "system" | "parameters" | "license";
         /**
+         * Finding
+         * @description One thing that was looked at. `remedy` says what to do about it.
+         */
+        Finding: {
+            /** Check */
+            check: string;
+            outcome: components["schemas"]["paddock__library__checkup__Outcome"];
+            /** Message */
+            message: string;
+            /** Remedy */
+            remedy?: string | null;
+        };
+        /**
          * FinishReason
          * @enum {string}
          */
@@ -1493,6 +2131,11 @@ export interface components {
             key?: string;
             /** @default part */
             role?: components["schemas"]["FileRole"];
+        };
+        /** KeyList */
+        KeyList: {
+            /** Keys */
+            keys: components["schemas"]["ApiKey"][];
         };
         /**
          * Kind
@@ -1922,6 +2565,15 @@ export interface components {
             /** Name */
             name: string;
         };
+        /**
+         * NewKey
+         * @description A key that was just made: the only time that it is shown.
+         */
+        NewKey: {
+            key: components["schemas"]["ApiKey"];
+            /** Secret */
+            secret: string;
+        };
         /** OptionsBody */
         OptionsBody: {
             /** @description How the next answers are asked for; null is as usual. */
@@ -1947,6 +2599,18 @@ export interface components {
          * @enum {string}
          */
         Origin: "pulled" | "adopted" | "registered" | "builtin";
+        /**
+         * Part
+         * @description A package that Paddock uses, as it is installed.
+         */
+        Part: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /** License */
+            license: string;
+        };
         /** PartBody */
         PartBody: {
             kind: components["schemas"]["PartKind"];
@@ -1997,6 +2661,19 @@ export interface components {
              * @default true
              */
             pinned?: boolean;
+        };
+        /**
+         * Place
+         * @description A folder or file, and what is in it.
+         */
+        Place: {
+            /** Name */
+            name: string;
+            /**
+             * Path
+             * Format: path
+             */
+            path: string;
         };
         /**
          * Plan
@@ -2710,6 +3387,15 @@ export interface components {
          * @enum {string}
          */
         Role: "system" | "user" | "assistant" | "tool";
+        /** RotateBody */
+        RotateBody: {
+            /**
+             * Grace S
+             * @description Seconds for which the old secret still holds.
+             * @default 0
+             */
+            grace_s?: number;
+        };
         /**
          * RouterEntry
          * @description A small model that reads a request and picks one of several described routes: `router:NAME`.
@@ -2936,6 +3622,37 @@ export interface components {
             /** Removed */
             removed: string[];
         };
+        /**
+         * RunningRequest
+         * @description One request on its way, as far as it has come.
+         */
+        RunningRequest: {
+            /** Request Id */
+            request_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Caller */
+            caller: string;
+            /** Dialect */
+            dialect: string;
+            /** Asked Model */
+            asked_model: string;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Route */
+            route: string;
+            /** Seconds */
+            seconds: number;
+            /** First Token Seconds */
+            first_token_seconds: number | null;
+            /** Completion Tokens */
+            completion_tokens: number;
+        };
         /** SaveBody */
         SaveBody: {
             match: components["schemas"]["Match"];
@@ -2998,6 +3715,12 @@ export interface components {
             /** Messages */
             messages: components["schemas"]["SavedMessage"][];
         };
+        /**
+         * Scope
+         * @description What a key or a user may do.
+         * @enum {string}
+         */
+        Scope: "chat" | "embeddings" | "library" | "admin";
         /** SearchBody */
         SearchBody: {
             /**
@@ -3063,6 +3786,26 @@ export interface components {
             hits: components["schemas"]["SearchHit"][];
         };
         /**
+         * Session
+         * @description Who asks, and what they may.
+         */
+        Session: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Models */
+            models: string[];
+            /** Wants Key */
+            wants_key: boolean;
+            /** Page Token */
+            page_token?: string | null;
+            /** Expires At */
+            expires_at?: string | null;
+        };
+        /**
          * SettingChanged
          * @description A setting that was changed.
          */
@@ -3115,6 +3858,21 @@ export interface components {
             /** Held By */
             held_by: string;
         };
+        /** SignInBody */
+        SignInBody: {
+            /** Name */
+            name: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+        };
+        /** SignedOut */
+        SignedOut: {
+            /** Signed Out */
+            signed_out: boolean;
+        };
         /**
          * SourceKind
          * @description Where a model comes from.
@@ -3166,6 +3924,29 @@ export interface components {
             };
             /** Context Window */
             context_window: number | null;
+        };
+        /** Terms */
+        Terms: {
+            /**
+             * Scopes
+             * @default [
+             *       "chat",
+             *       "embeddings"
+             *     ]
+             */
+            scopes?: components["schemas"]["Scope"][];
+            /**
+             * Models
+             * @description Names or patterns such as `qwen*`; none is every model.
+             * @default []
+             */
+            models?: string[];
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Tokens Per Day */
+            tokens_per_day?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
         };
         /** TestBody */
         TestBody: {
@@ -3295,6 +4076,11 @@ export interface components {
              * @default 0
              */
             accepted_tokens?: number;
+            /**
+             * Queued S
+             * @default 0
+             */
+            queued_s?: number;
         };
         /** UsageBody */
         UsageBody: {
@@ -3346,6 +4132,62 @@ export interface components {
             shared_bytes: number;
             /** Saved Bytes */
             saved_bytes: number;
+        };
+        /**
+         * User
+         * @description What is told of a person.
+         */
+        User: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Disabled */
+            disabled: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Sign In At */
+            last_sign_in_at: string | null;
+        };
+        /** UserBody */
+        UserBody: {
+            /** Name */
+            name: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+            /**
+             * Scopes
+             * @default [
+             *       "chat",
+             *       "embeddings"
+             *     ]
+             */
+            scopes?: components["schemas"]["Scope"][];
+        };
+        /**
+         * UserChanges
+         * @description What is left out stays.
+         */
+        UserChanges: {
+            /** Password */
+            password?: string | null;
+            /** Scopes */
+            scopes?: components["schemas"]["Scope"][] | null;
+            /** Disabled */
+            disabled?: boolean | null;
+        };
+        /** UserList */
+        UserList: {
+            /** Users */
+            users: components["schemas"]["User"][];
         };
         /** ValueBody */
         ValueBody: {
@@ -3425,6 +4267,14 @@ export interface components {
             keep_loaded?: boolean | null;
         };
         /**
+         * WaysIn
+         * @description What a sign-in page has to ask for. A key does always.
+         */
+        WaysIn: {
+            /** Password */
+            password: boolean;
+        };
+        /**
          * Outcome
          * @description Where one request would go.
          */
@@ -3441,6 +4291,36 @@ export interface components {
              * @default
              */
             reason?: string;
+        };
+        /**
+         * Outcome
+         * @enum {string}
+         */
+        paddock__library__checkup__Outcome: "ok" | "note" | "problem";
+        /** KeyBody */
+        paddock__server__routes__admin__keys__KeyBody: {
+            /**
+             * Scopes
+             * @default [
+             *       "chat",
+             *       "embeddings"
+             *     ]
+             */
+            scopes?: components["schemas"]["Scope"][];
+            /**
+             * Models
+             * @description Names or patterns such as `qwen*`; none is every model.
+             * @default []
+             */
+            models?: string[];
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Tokens Per Day */
+            tokens_per_day?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /** Name */
+            name: string;
         };
     };
     responses: never;
@@ -8493,6 +9373,1738 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingChanged"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    ways_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaysIn"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    add_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    remove_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    edit_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    add_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["paddock__server__routes__admin__keys__KeyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the name of a key. */
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    remove_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the name of a key. */
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    edit_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the name of a key. */
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Terms"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the name of a key. */
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the name of a key. */
+                which: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next` of the page before. */
+                before?: number | null;
+                since?: string | null;
+                until?: string | null;
+                caller?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                /** @description A route, or the name of a rule. */
+                route?: string | null;
+                status?: number | null;
+                failed?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    sum_up_audit: {
+        parameters: {
+            query?: {
+                by?: "model" | "provider" | "caller" | "route";
+                since?: string | null;
+                until?: string | null;
+                caller?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                /** @description A route, or the name of a rule. */
+                route?: string | null;
+                status?: number | null;
+                failed?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditSummary"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    list_audit_names: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditNames"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    watch_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLive"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: {
+                /** @description A row whose hash was noted earlier. */
+                seq?: number | null;
+                hash?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    get_audit_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRow"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    about: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["About"];
+                };
+            };
+            /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+            /** @description The server, this machine or a hub cannot do it now; `code` and `hint` say why and what to do. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                        /** Code */
+                        code: string;
+                        /** Hint */
+                        hint: string;
+                        /** Param */
+                        param: string | null;
+                        /** Request Id */
+                        request_id: string;
+                    };
+                };
+            };
+        };
+    };
+    check_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkup"];
                 };
             };
             /** @description The request cannot be carried out; `code` and `hint` say why and what to do. */
