@@ -26,7 +26,7 @@ class Direct:
         self._routes = {
             route.path: route
             for route in app.routes
-            if isinstance(route, APIRoute) and route.path in PATHS and "POST" in route.methods
+            if isinstance(route, APIRoute) and route.path in PATHS and "POST" in (route.methods or ())
         }
         assert self._routes.keys() == PATHS, f"there is no {PATHS - self._routes.keys()}"
         for route in self._routes.values():
