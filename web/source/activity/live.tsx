@@ -7,13 +7,15 @@ import { Section } from "../parts/section";
 import { Empty, Loaded } from "../parts/states";
 
 const LOOK_MS = 2_000;
+const IDLE_LOOK_MS = 5_000;
 
 /** What runs, and the number of the last row: whatever is shown of rows is asked for again once that has changed. */
 export function useLive() {
   return useQuery({
     queryKey: ["audit-live"],
     queryFn: () => told(api.GET("/admin/audit/live")),
-    refetchInterval: LOOK_MS, // while somebody looks: a page in the background asks nothing
+    // While somebody looks: a page in the background asks nothing.
+    refetchInterval: ({ state }) => (state.data?.requests.length ? LOOK_MS : IDLE_LOOK_MS),
   });
 }
 
