@@ -142,7 +142,8 @@ def step(name: str, **attributes: Value) -> Generator[None]:
     if timeline is None:
         yield
         return
-    taken = timeline.begin(name, **attributes)
+    taken = timeline.begin(name)
+    taken.attributes.update(attributes)
     try:
         yield
     except BaseException as error:
