@@ -4105,6 +4105,11 @@ export interface components {
              */
             reasoning_tokens?: number;
             /**
+             * Queued S
+             * @default 0
+             */
+            queued_s?: number;
+            /**
              * Drafted Tokens
              * @default 0
              */

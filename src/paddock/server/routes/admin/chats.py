@@ -65,6 +65,7 @@ class UsageBody(Body):
     cached_tokens: Few = 0
     completion_tokens: Few = 0
     reasoning_tokens: Few = 0
+    queued_s: Seconds = 0.0
     drafted_tokens: Few = 0
     accepted_tokens: Few = 0
 
