@@ -43,7 +43,7 @@ CORES: Final = 4  # of a machine that nobody has looked at
 # As `paddock.runner.mlx`: which architectures run on pages, and how large those are.
 PAGED: Final = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "phi3", "gemma3", "gemma3_text", "gpt_oss"}
-    | {"idefics3", "llava", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm"}
+    | {"idefics3", "llava", "mistral3", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "smolvlm"}
 )
 # On a CPU in float32 they run without MLX.
 HOST: Final = frozenset(

@@ -43,7 +43,8 @@ def test_models_that_see_are_made_as_they_were(name: str) -> None:
         wanted = ["self", "input_ids", "image_grid_thw", "video_grid_thw", "attention_mask"]
         assert parameters(package.LanguageModel.get_rope_index) == wanted
     if architecture.deep:
-        backbone = import_module(f"mlx_vlm.models.{name}.language").Qwen3VLModel
+        module = import_module(f"mlx_vlm.models.{name}.language")
+        backbone = getattr(module, {"qwen3_vl": "Qwen3VLModel", "qwen3_vl_moe": "Qwen3VLMoEModel"}[name])
         assert parameters(backbone._deepstack_process) == ["self", "hidden_states", "visual_pos_masks", "visual_embeds"]
 
 
