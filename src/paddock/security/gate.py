@@ -4,6 +4,7 @@ Other processes change keys, too: a key that was revoked by one of them opens no
 this process changes holds at once (`reread`).
 """
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
@@ -58,19 +59,25 @@ class Gate:
         self._wanted: tuple[bool, float] | None = None
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._changes = 0
+        self._looking = asyncio.Lock()
         self.limits = Limits(clock=clock, now=now)
 
     async def wanted(self) -> bool:
         """Whether a key is wanted at all: from the first key or user on."""
         if self._always:
             return True
-        if self._wanted is None or self._clock() - self._wanted[1] > TRUSTED_S:
-            changes = self._changes
-            anybody = await has_anybody(self._database)
-            if changes != self._changes:  # what was just read may be from before the change
-                return anybody or await self.wanted()
-            self._wanted = (anybody, self._clock())
+        if self._is_old(self._wanted):
+            async with self._looking:  # of many that ask at once, one looks
+                while self._is_old(self._wanted):
+                    changes = self._changes
+                    anybody = await has_anybody(self._database)
+                    if changes == self._changes:  # else what was just read may be from before the change
+                        self._wanted = (anybody, self._clock())
+        assert self._wanted is not None, "somebody has looked"
         return self._wanted[0]
+
+    def _is_old(self, wanted: tuple[bool, float] | None) -> bool:
+        return wanted is None or self._clock() - wanted[1] > TRUSTED_S
 
     async def caller(self, key: str | None, cookie: str | None) -> Caller:
         """Who shows this key or, without one, this cookie. Raises KeyMissing, KeyExpired, KeyRevoked."""
