@@ -15,7 +15,6 @@ from paddock.gateway.noticed import Noticed
 from paddock.gateway.rules import RULES_MAX, Match, Rule, RuleSet, RuleTarget, check_rule
 
 FORM: Final = 1
-FILE_BYTES_MAX: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

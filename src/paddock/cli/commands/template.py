@@ -12,14 +12,15 @@ from rich.text import Text
 from paddock.cli.application import noun
 from paddock.cli.desk import Desk, Given
 from paddock.cli.flags import ChangingFlags, Flags
+from paddock.cli.reading import read_text
 from paddock.cli.screen import Screen
 from paddock.cli.tables import Cell, Column, show_table
-from paddock.errors import InvalidFile, StorageError, UsageError
+from paddock.errors import UsageError
 from paddock.library.handbook import TemplateEntry
 
 _NO_FLAGS = Flags()
 _NO_CHANGE = ChangingFlags()
-_TEXT_BYTES_MAX = 1 << 20
+_TEXT_CHARACTERS_MAX = 1 << 20
 
 Name = Annotated[str, Parameter(help="The template's name.")]
 Value = Annotated[
@@ -74,7 +75,7 @@ async def save(
     """Check a template and keep it; one of the same name is replaced. Values given here are its defaults."""
     from paddock.library.prompts.template import parse_template
 
-    text = _read(file, desk)
+    text = read_text(desk, file, characters_max=_TEXT_CHARACTERS_MAX)
     checked = parse_template(text)
     if flags.dry_run:
         document = RenderedTemplate(name=name, text=text)
@@ -111,21 +112,6 @@ async def remove(name: Name, /, *, flags: ChangingFlags = _NO_CHANGE, desk: Give
                 return
             await library.handbook.delete_template(name)
     desk.answer(entry, lambda screen: screen.line(f"{name} {'would be' if flags.dry_run else 'is'} deleted."))
-
-
-def _read(file: Path, desk: Desk) -> str:
-    if str(file) == "-":
-        return desk.invocation.stdin.read(_TEXT_BYTES_MAX)
-    path = desk.invocation.workspace / file
-    try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(_TEXT_BYTES_MAX)
-    except UnicodeDecodeError as error:
-        raise InvalidFile(f"{path} is no text: {error.reason}.", hint="Save it as UTF-8.") from error
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be read: {error.strerror or error}.", hint="Check the path and its permissions."
-        ) from error
 
 
 def _values(pairs: Sequence[str]) -> dict[str, Any]:
